@@ -1,0 +1,1 @@
+"""Everything the stages do, free of triggers."""

@@ -1,0 +1,57 @@
+"""One line per plug-in: a name and the string of its `build(parts)`. Nothing unused is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+from shared.messages import SettingError
+
+REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "channels": {
+            "web": "shared.channels.web.adapter:build",
+            "telegram": "shared.channels.telegram.adapter:build",
+        },
+        "models": {
+            "demo": "shared.models.demo:build",
+            "openai": "shared.models.openai:build",
+            "google_genai": "shared.models.gemini:build",
+        },
+        "tools": {
+            "time": "shared.tools.time:build",
+            "calculate": "shared.tools.calculate:build",
+            "schedule": "shared.tools.schedule:build",
+            "memory": "shared.tools.memory:build",
+            "files": "shared.tools.files:build",
+            "web": "shared.tools.web:build",
+        },
+        "storage": {"sqlite": "shared.storage.sqlite:build"},
+        "queues": {"sqlite": "shared.queues.sqlite:build"},
+        "files": {"local": "shared.files.local:build"},
+        "secrets": {"file": "shared.secrets.file:build"},
+    }
+)
+
+
+def names(group: str) -> list[str]:
+    """Every name of a group, our own first, then those of installed packages (entry points `praxos.GROUP`)."""
+    own = list(REGISTRY[group])
+    return own + [point.name for point in entry_points(group=f"praxos.{group}") if point.name not in own]
+
+
+def build_function(group: str, name: str) -> Callable[..., Any]:
+    """Import and return the `build` of a plug-in. Raises SettingError where nobody has that name."""
+    target = REGISTRY[group].get(name)
+    if target is None:
+        for point in entry_points(group=f"praxos.{group}", name=name):
+            loaded: Callable[..., Any] = point.load()
+            return loaded
+        known = ", ".join(names(group))
+        raise SettingError(f"{name!r} is not one of the {group} that are installed: {known}")
+    module, _, attribute = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), attribute)
+    return function

@@ -1,0 +1,159 @@
+"""One SQLite file behind one event loop: group commit, no thread hop while nobody else holds its lock."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from shared.messages import SettingError, Transient
+from shared.settings import Sync
+
+T = TypeVar("T")
+
+LOOP_WAIT_MS = 5
+"""How long a commit may hold up the loop when another process has the lock; past it a thread waits instead."""
+THREAD_WAIT_MS = 10_000
+GROUP = 200
+"""The most writes in one transaction."""
+
+
+class SqliteFile:
+    """A database file whose writes are committed in groups.
+
+    All writes that are asked for in one turn of the event loop share a transaction; each has a savepoint of its own, so
+    that one which raises takes nothing of the others with it. `write` returns when its group is committed.
+    """
+
+    def __init__(self, path: Path, *, schema: str, version: int, sync: Sync, busy: type[Transient]) -> None:
+        """Open or create the file. Raises SettingError where it cannot be, or where it is of a newer version."""
+        self._path = path
+        self._busy = busy
+        self._waiting: list[tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._scheduled = False
+        # Where a commit waits for the disk, it waits in a thread.
+        self._inline = sync is Sync.NORMAL
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._writer = self._connect(sync)
+            self._reader = self._connect(sync)
+            self._prepare(schema, version)
+        except (OSError, sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+            raise SettingError(f"PRAXOS_HOME: {path} cannot be used: {error}") from None
+        self._reader.execute("PRAGMA query_only=ON")
+
+    def _connect(self, sync: Sync) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute(f"PRAGMA busy_timeout={THREAD_WAIT_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={sync.value}")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        os.chmod(self._path, 0o600)
+        return connection
+
+    def _prepare(self, schema: str, version: int) -> None:
+        found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        if found > version:
+            raise SettingError(
+                f"PRAXOS_HOME: {self._path} was written by a newer Praxos (format {found}, this one knows {version}); "
+                "use that version, or another data folder"
+            )
+        if found < version:
+            self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={version}; COMMIT;")
+        self._writer.execute(f"PRAGMA busy_timeout={LOOP_WAIT_MS}")
+
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a read on the loop. It sees what is committed, and must be small: point reads and short ranges."""
+        return function(self._reader)
+
+    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `function` in the next group's transaction; return its result once that is committed."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[object] = loop.create_future()
+        self._waiting.append((function, future))
+        if not self._scheduled and self._flushing is None:
+            self._scheduled = True
+            loop.call_soon(self._start)
+        return await future  # type: ignore[return-value]  # the future is resolved with function's own result
+
+    def _start(self) -> None:
+        self._scheduled = False
+        if self._inline:
+            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            try:
+                outcome = self._commit(group, LOOP_WAIT_MS)
+            except sqlite3.OperationalError:
+                self._waiting[:0] = group
+            else:
+                self._settle(outcome)
+                if self._waiting:
+                    self._scheduled = True
+                    asyncio.get_running_loop().call_soon(self._start)
+                return
+        self._flushing = asyncio.get_running_loop().create_task(self._flush_in_thread())
+
+    async def _flush_in_thread(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+                try:
+                    outcome = await asyncio.to_thread(self._commit, group, THREAD_WAIT_MS)
+                except sqlite3.Error as error:
+                    for _, future in group:
+                        if not future.done():
+                            future.set_exception(self._busy(f"{self._path.name} could not be written: {error}"))
+                else:
+                    self._settle(outcome)
+                if self._inline:
+                    break
+        finally:
+            self._flushing = None
+            if self._waiting:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._start)
+
+    def _commit(
+        self, group: list[tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]], wait_ms: int
+    ) -> list[tuple[asyncio.Future[object], object, Exception | None]]:
+        connection = self._writer
+        connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+        connection.execute("BEGIN IMMEDIATE")
+        outcome: list[tuple[asyncio.Future[object], object, Exception | None]] = []
+        try:
+            for function, future in group:
+                connection.execute("SAVEPOINT one")
+                try:
+                    outcome.append((future, function(connection), None))
+                except Exception as error:  # noqa: BLE001  handed to whoever awaits this write
+                    connection.execute("ROLLBACK TO one")
+                    outcome.append((future, None, error))
+                connection.execute("RELEASE one")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return outcome
+
+    @staticmethod
+    def _settle(outcome: list[tuple[asyncio.Future[object], object, Exception | None]]) -> None:
+        for future, result, error in outcome:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    async def close(self) -> None:
+        """Commit what waits and close the file."""
+        while self._waiting or self._flushing or self._scheduled:
+            await asyncio.sleep(0)
+            if self._flushing:
+                await self._flushing
+        self._reader.close()
+        self._writer.close()
