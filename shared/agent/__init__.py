@@ -1,0 +1,1 @@
+"""The LangGraph agent: graph, prompt, history, memory and middleware."""
