@@ -1,0 +1,1 @@
+"""The store's adapters, and the memory store that goes with each."""

@@ -1,0 +1,246 @@
+"""The store on one SQLite file: what Cosmos DB can do, and no more."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from shared.messages import Conflict, StoreUnavailable, TooLarge
+from shared.ports import (
+    BATCH_BYTES,
+    BATCH_OPERATIONS,
+    Create,
+    Delete,
+    Document,
+    Json,
+    Operation,
+    Page,
+    Partition,
+    Parts,
+    Put,
+    Replace,
+)
+from shared.sqlite import SqliteFile
+from shared.steps import Step
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE document (
+  tenant TEXT NOT NULL, partition TEXT NOT NULL, id TEXT NOT NULL,
+  body TEXT NOT NULL, etag INTEGER NOT NULL,
+  kind TEXT, n INTEGER, state TEXT, wake_at TEXT, ring TEXT, expires REAL,
+  PRIMARY KEY (tenant, partition, id)
+) WITHOUT ROWID;
+CREATE INDEX by_kind ON document (tenant, partition, kind, n);
+CREATE INDEX by_wake ON document (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX by_dead_letter ON document (tenant, n) WHERE kind = 'dead_letter' AND state = 'open';
+CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
+"""
+_COLUMNS = "tenant, partition, id, body, etag"
+_LIVE = "(expires IS NULL OR expires > ?)"
+_PURGE_EVERY_SECONDS = 60.0
+_PURGE_AT_ONCE = 500
+
+T = TypeVar("T")
+
+
+def build(parts: Parts) -> SqliteStore:
+    """The store in the data folder."""
+    settings = parts.settings
+    file = SqliteFile(
+        settings.home / "store.db", schema=SCHEMA, version=VERSION, sync=settings.sync, busy=StoreUnavailable
+    )
+    return SqliteStore(file)
+
+
+class SqliteStore:
+    """The Store port on SQLite. Expired documents are invisible at once and removed in passing."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._purged_at = 0.0
+
+    async def read(self, *, partition: Partition, id: str) -> Document | None:
+        """Point-read one document."""
+        row = self._read(
+            lambda connection: connection.execute(
+                f"SELECT {_COLUMNS} FROM document WHERE tenant = ? AND partition = ? AND id = ? AND {_LIVE}",  # noqa: S608  only constants
+                (partition.tenant, partition.key, id, time.time()),
+            ).fetchone()
+        )
+        return _document(row) if row else None
+
+    async def query(
+        self,
+        *,
+        partition: Partition,
+        kind: str,
+        states: Sequence[str] = (),
+        after: int | None = None,
+        before: int | None = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> Sequence[Document]:
+        """Documents of a kind inside one partition, by their `n`."""
+        where = ["tenant = ?", "partition = ?", "kind = ?", _LIVE]
+        values: list[object] = [partition.tenant, partition.key, kind, time.time()]
+        if states:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            values.extend(states)
+        if after is not None:
+            where.append("n > ?")
+            values.append(after)
+        if before is not None:
+            where.append("n < ?")
+            values.append(before)
+        order = "DESC" if descending else "ASC"
+        statement = f"SELECT {_COLUMNS} FROM document WHERE {' AND '.join(where)} ORDER BY n {order} LIMIT ?"  # noqa: S608  only constants and placeholders
+        rows = self._read(lambda connection: connection.execute(statement, (*values, limit)).fetchall())
+        return [_document(row) for row in rows]
+
+    async def batch(self, *, step: Step, partition: Partition, operations: Sequence[Operation]) -> Sequence[str]:
+        """Do all operations in one transaction, or none."""
+        if not 0 < len(operations) <= BATCH_OPERATIONS:
+            raise TooLarge(f"{step}: a transaction has 1 to {BATCH_OPERATIONS} operations, not {len(operations)}")
+        prepared = [(operation, _row(operation)) for operation in operations]
+        size = sum(len(row[0]) for _, row in prepared if row)
+        if size > BATCH_BYTES:
+            raise TooLarge(f"{step}: a transaction holds at most {BATCH_BYTES} bytes, not {size}")
+        now = time.time()
+
+        def write(connection: sqlite3.Connection) -> list[str]:
+            self._purge(connection, now)
+            return [
+                _apply(connection, partition, operation, row, index, now)
+                for index, (operation, row) in enumerate(prepared)
+            ]
+
+        return await self._file.write(write)
+
+    async def due(self, *, now: datetime, rings: Sequence[str] = (), limit: int = 100, continuation: str = "") -> Page:
+        """Across partitions: documents whose `wake_at` is not later than `now`, the earliest first."""
+        where = ["wake_at <= ?", _LIVE]
+        values: list[object] = [_instant(now), time.time()]
+        if rings:
+            where.append(f"ring IN ({', '.join('?' * len(rings))})")
+            values.extend(rings)
+        return self._page(where, values, order="wake_at, tenant, partition, id", limit=limit, continuation=continuation)
+
+    async def dead_letters(self, *, tenant: str, limit: int = 100, continuation: str = "") -> Page:
+        """Across partitions: open dead letters, the newest first."""
+        where = ["kind = 'dead_letter'", "state = 'open'", "tenant = ?", _LIVE]
+        return self._page(where, [tenant, time.time()], order="n DESC", limit=limit, continuation=continuation)
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._file.close()
+
+    def _page(self, where: list[str], values: list[object], *, order: str, limit: int, continuation: str) -> Page:
+        skip = int(continuation or 0)
+        statement = f"SELECT {_COLUMNS} FROM document WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608  only constants and placeholders
+        rows = self._read(lambda connection: connection.execute(statement, (*values, limit + 1, skip)).fetchall())
+        more = str(skip + limit) if len(rows) > limit else ""
+        return Page(documents=tuple(_document(row) for row in rows[:limit]), continuation=more)
+
+    def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._file.read(function)
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"store.db could not be read: {error}") from error
+
+    def _purge(self, connection: sqlite3.Connection, now: float) -> None:
+        if now - self._purged_at < _PURGE_EVERY_SECONDS:
+            return
+        self._purged_at = now
+        connection.execute(
+            "DELETE FROM document WHERE (tenant, partition, id) IN"
+            " (SELECT tenant, partition, id FROM document WHERE expires <= ? LIMIT ?)",
+            (now, _PURGE_AT_ONCE),
+        )
+
+
+_Row = tuple[str, str | None, int | None, str | None, str | None, str | None, float | None]
+
+
+def _instant(moment: datetime) -> str:
+    """A form of UTC times that sorts as text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _row(operation: Operation) -> _Row | None:
+    if isinstance(operation, Delete):
+        return None
+    body = operation.body
+    wake_at = body.get("wake_at")
+    return (
+        json.dumps(body, separators=(",", ":")),
+        body.get("kind"),
+        body.get("n"),
+        body.get("state"),
+        _instant(datetime.fromisoformat(wake_at)) if wake_at else None,
+        body.get("ring"),
+        body.get("ttl"),
+    )
+
+
+def _apply(
+    connection: sqlite3.Connection, partition: Partition, operation: Operation, row: _Row | None, index: int, now: float
+) -> str:
+    key = (partition.tenant, partition.key, operation.id)
+    if isinstance(operation, Delete):
+        done = connection.execute(
+            "DELETE FROM document WHERE tenant = ? AND partition = ? AND id = ? AND etag = ?", (*key, int(operation.etag))
+        )
+        if done.rowcount == 0:
+            raise Conflict(f"{operation.id!r} was changed or is gone", index=index)
+        return ""
+    assert row is not None
+    body, kind, n, state, wake_at, ring, ttl = row
+    values = (body, kind, n, state, wake_at, ring, now + ttl if ttl else None)
+    match operation:
+        case Replace(etag=etag):
+            updated = connection.execute(
+                "UPDATE document SET body = ?, kind = ?, n = ?, state = ?, wake_at = ?, ring = ?, expires = ?,"
+                f" etag = etag + 1 WHERE tenant = ? AND partition = ? AND id = ? AND etag = ? AND {_LIVE}",  # noqa: S608  only constants
+                (*values, *key, int(etag), now),
+            )
+            if updated.rowcount == 0:
+                raise Conflict(f"{operation.id!r} was changed or is gone", index=index)
+            return str(int(etag) + 1)
+        case Create() | Put():
+            return _insert(connection, key, values, index=index, overwrite=isinstance(operation, Put), now=now)
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    key: tuple[str, str, str],
+    values: tuple[object, ...],
+    *,
+    index: int,
+    overwrite: bool,
+    now: float,
+) -> str:
+    # An expired document is as good as gone, but its etag goes on: nobody may match one from before.
+    found = connection.execute(
+        "SELECT etag, expires FROM document WHERE tenant = ? AND partition = ? AND id = ?", key
+    ).fetchone()
+    if found and not overwrite and (found[1] is None or found[1] > now):
+        raise Conflict(f"{key[2]!r} exists", index=index, exists=True)
+    etag = found[0] + 1 if found else time.time_ns() // 1000
+    connection.execute(
+        "INSERT OR REPLACE INTO document"
+        " (tenant, partition, id, body, kind, n, state, wake_at, ring, expires, etag)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, *values, etag),
+    )
+    return str(etag)
+
+
+def _document(row: tuple[str, str, str, str, int]) -> Document:
+    tenant, partition, id, body, etag = row
+    loaded: Json = json.loads(body)
+    return Document(partition=Partition(tenant, partition), id=id, body=loaded, etag=str(etag))
