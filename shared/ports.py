@@ -369,6 +369,13 @@ class Memory(Protocol):
         """Forget one, or everything without a key; return how many."""
 
 
+class Limits(Protocol):
+    """What a person may do, and how much of it."""
+
+    async def refusal(self, *, user: str, action: str) -> str | None:
+        """Why the person may not do it now, in words for them; None when they may."""
+
+
 class Preferences(Protocol):
     """What a user set about themselves."""
 

@@ -1,0 +1,156 @@
+"""Users and their identities: who someone is, and whether they may talk to the assistant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shared import ids
+from shared.access.records import POINTER, USER, PersonRecord, Pointer, Role, User
+from shared.messages import Conflict, EventKind, InboundEvent
+from shared.ports import Clock, Create, Partition, Replace, Store
+from shared.settings import Access, Settings
+from shared.steps import Step
+
+P = TypeVar("P", bound=PersonRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who an event is from, and whether a turn may be had. A silent refusal says nothing."""
+
+    user: User | None
+    allowed: bool
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A document about people, as it was read."""
+
+    user: User
+    etag: str
+
+
+def identity_of(event: InboundEvent) -> str:
+    """The identity of an event's sender: the same in every conversation of that account."""
+    return ids.identity(channel=event.channel, account=event.account, external_id=event.sender.external_id)
+
+
+class People:
+    """The users of one tenant."""
+
+    def __init__(self, *, store: Store, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._tenant = settings.tenant
+        self._allowed = {name.strip() for name in settings.allowed.split(",") if name.strip()}
+
+    async def standing(self, event: InboundEvent) -> Standing:
+        """Who sent the event and whether they may talk. Someone new is admitted where the setting allows it."""
+        if event.kind is EventKind.REMINDER:
+            # A reminder is sent by ourselves; its sender is the user whose it is.
+            user = await self.user(event.sender.external_id)
+            return Standing(user, allowed=user is not None and user.role is not Role.BLOCKED, silent=True)
+        user = await self.recognise(event)
+        if user is None:
+            if not self._admits_strangers(event):
+                return Standing(None, allowed=False, silent=event.group)
+            user = await self.admit(event)
+        if user.role is Role.BLOCKED:
+            return Standing(user, allowed=False, silent=True)
+        return Standing(user, allowed=self._may_talk(user, event), silent=event.group)
+
+    async def recognise(self, event: InboundEvent) -> User | None:
+        """The user behind an event's sender, if there is one."""
+        pointer = await self.pointer(identity_of(event))
+        return await self.user(pointer.user) if pointer else None
+
+    async def pointer(self, identity: str) -> Pointer | None:
+        """Where an identity points."""
+        document = await self._store.read(partition=Partition(self._tenant, identity), id=POINTER)
+        return Pointer.model_validate(document.body) if document else None
+
+    async def user(self, user: str) -> User | None:
+        """A user by id."""
+        known = await self._known(user)
+        return known.user if known else None
+
+    async def admit(self, event: InboundEvent, *, role: Role = Role.MEMBER) -> User:
+        """Make a user of an event's sender, or return the one that is there. Safe to do again after a crash."""
+        identity = identity_of(event)
+        now = self._clock.now()
+        user = User(
+            id="user-" + hashlib.sha256(f"{self._tenant}/{identity}".encode()).hexdigest()[:24],
+            name=event.sender.name,
+            language=event.sender.language,
+            role=role,
+            identities=(identity,),
+            created_at=now,
+        )
+        await self._create(Partition(self._tenant, user.id), USER, user)
+        await self._create(Partition(self._tenant, identity), POINTER, Pointer(user=user.id, linked_at=now))
+        return await self.recognise(event) or user
+
+    async def change(self, user: str, change: Callable[[User], User]) -> User:
+        """Change a user, conditional on nobody else having done so; tried again where somebody did."""
+        while True:
+            known = await self._known(user)
+            if known is None:
+                raise LookupError(f"there is no user {user!r}")
+            changed = change(known.user)
+            if changed == known.user:
+                return changed
+            try:
+                await self._store.batch(
+                    step=Step.CHANGE_PERSON,
+                    partition=Partition(self._tenant, user),
+                    operations=[Replace(USER, changed.model_dump(mode="json"), known.etag)],
+                )
+            except Conflict:
+                continue
+            return changed
+
+    async def point(self, identity: str, user: str) -> None:
+        """Make an identity point to a user."""
+        partition = Partition(self._tenant, identity)
+        while True:
+            found = await self._store.read(partition=partition, id=POINTER)
+            body = Pointer(user=user, linked_at=self._clock.now()).model_dump(mode="json")
+            if found and found.body["user"] == user:
+                return
+            operation = Replace(POINTER, body, found.etag) if found else Create(POINTER, body)
+            try:
+                await self._store.batch(step=Step.CHANGE_PERSON, partition=partition, operations=[operation])
+            except Conflict:
+                continue
+            return
+
+    async def _known(self, user: str) -> Known | None:
+        document = await self._store.read(partition=Partition(self._tenant, user), id=USER)
+        return Known(User.model_validate(document.body), document.etag) if document else None
+
+    async def _create(self, partition: Partition, id: str, record: PersonRecord) -> None:
+        try:
+            await self._store.batch(
+                step=Step.ADMIT_PERSON, partition=partition, operations=[Create(id, record.model_dump(mode="json"))]
+            )
+        except Conflict:
+            return
+
+    def _admits_strangers(self, event: InboundEvent) -> bool:
+        match self._settings.access:
+            case Access.OPEN:
+                return True
+            case Access.LINKED:
+                return False
+            case Access.ALLOWLIST:
+                return f"{event.channel}:{event.sender.external_id}" in self._allowed
+
+    def _may_talk(self, user: User, event: InboundEvent) -> bool:
+        if self._settings.access is not Access.ALLOWLIST or user.role is Role.OWNER:
+            return True
+        return f"{event.channel}:{event.sender.external_id}" in self._allowed

@@ -1,0 +1,202 @@
+"""A lease that this process holds: renewed every third of its life, and every write conditional on its epoch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, Generic, Self, TypeVar
+
+from shared import owners
+from shared.conversation.partition import ConversationPartition, Stored, Transaction
+from shared.conversation.records import Lease, Leased
+from shared.messages import Conflict, LeaseLost, StoreUnavailable
+from shared.ports import Clock
+from shared.steps import Step
+from shared.telemetry import logger
+
+log = logger(__name__)
+
+L = TypeVar("L", bound=Leased)
+T = TypeVar("T")
+
+Change = Callable[[L, Transaction], Awaitable[L]]
+"""Given the head as it is now: add the other writes to the transaction, return the new head."""
+
+RACES = 200
+"""How many lost races on the etag are taken for a busy conversation and not for a bug."""
+_MARGIN = timedelta(seconds=1)
+
+
+def taken(lease: Lease, *, now: datetime, seconds: float) -> Lease:
+    """The lease, taken by this process: a new epoch."""
+    return Lease(epoch=lease.epoch + 1, owner=owners.this_process(), until=now + timedelta(seconds=seconds))
+
+
+def released(lease: Lease) -> Lease:
+    """The lease, given back: the epoch stays, so the next holder's is higher."""
+    return Lease(epoch=lease.epoch)
+
+
+def watched(until: datetime) -> datetime:
+    """When the sweeper should look whether the holder of a lease is still alive."""
+    return until + _MARGIN
+
+
+class Hold(Generic[L]):
+    """A held lease on a record. `write` is the only way to change anything under it.
+
+    Where only the etag moved, the write reads again and retries; another epoch means that the lease is lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        partition: ConversationPartition,
+        stored: Stored[L],
+        load: Callable[[], Awaitable[Stored[L] | None]],
+        clock: Clock,
+        seconds: float,
+    ) -> None:
+        self.partition = partition
+        self.stored = stored
+        self.epoch = stored.record.lease.epoch
+        self._load = load
+        self._clock = clock
+        self._seconds = seconds
+        self._ends = clock.monotonic() + seconds
+        self._lock = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._work: asyncio.Task[Any] | None = None
+        self.lost = False
+        self.given_back = False
+
+    @classmethod
+    async def take(
+        cls,
+        *,
+        step: Step,
+        partition: ConversationPartition,
+        stored: Stored[L],
+        load: Callable[[], Awaitable[Stored[L] | None]],
+        clock: Clock,
+        seconds: float,
+        change: Callable[[L, Transaction], L],
+    ) -> Self:
+        """Take the lease in one transaction with the first work under it. Raises Conflict when someone was faster."""
+        now = clock.now()
+        lease = taken(stored.record.lease, now=now, seconds=seconds)
+        transaction = Transaction()
+        head: L = stored.record.with_(lease=lease, bell_at=None, wake_at=watched(now + timedelta(seconds=seconds)))
+        head = change(head, transaction)
+        transaction.save_first(stored, head)
+        etags = await partition.commit(step, transaction)
+        return cls(
+            partition=partition,
+            stored=Stored(stored.id, head, etags[0]),
+            load=load,
+            clock=clock,
+            seconds=seconds,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._schedule()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if self._renewal and not self._renewal.done():
+            self._renewal.cancel()
+
+    def assert_running(self) -> None:
+        """Raise LeaseLost unless the lease still runs by this process's own clock. For right before something leaves."""
+        if self.lost or self._clock.monotonic() >= self._ends:
+            raise LeaseLost(f"the lease on {self.partition.id!r} ran out (epoch {self.epoch})")
+
+    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that losing the lease cancels. Raises LeaseLost then."""
+        self._work = asyncio.get_running_loop().create_task(work)
+        try:
+            return await self._work
+        except asyncio.CancelledError:
+            if self.lost:
+                raise LeaseLost(f"the lease on {self.partition.id!r} was lost while working") from None
+            self._work.cancel()
+            raise
+        finally:
+            self._work = None
+
+    async def refresh(self) -> L:
+        """Read the record again. Raises LeaseLost when another epoch is there."""
+        found = await self._load()
+        if found is None or found.record.lease.epoch != self.epoch:
+            self.lost = True
+            raise LeaseLost(f"the lease on {self.partition.id!r} was taken over (held epoch {self.epoch})")
+        self.stored = found
+        return found.record
+
+    async def write(self, step: Step, change: Change[L]) -> L:
+        """Do one transaction under the lease. Raises LeaseLost when the epoch is no longer ours."""
+        async with self._lock:
+            for _ in range(RACES):
+                transaction = Transaction()
+                head = await change(self.stored.record, transaction)
+                transaction.save_first(self.stored, head)
+                try:
+                    etags = await self.partition.commit(step, transaction)
+                except Conflict:
+                    await self.refresh()
+                    continue
+                self.stored = Stored(self.stored.id, head, etags[0])
+                if head.lease.until is None:
+                    self.given_back = True
+                return head
+        raise RuntimeError(f"{step}: lost {RACES} races on {self.partition.id!r}")
+
+    def extended(self, head: L) -> L:
+        """The head with a full lease from now on."""
+        until = self._clock.now() + timedelta(seconds=self._seconds)
+        extended: L = head.with_(lease=head.lease.model_copy(update={"until": until}), wake_at=watched(until))
+        return extended
+
+    def given(self, head: L, **changes: object) -> L:
+        """The head with the lease given back and nothing that must still be done."""
+        released_head: L = head.with_(lease=released(head.lease), **{"wake_at": None, "ring": None, **changes})
+        return released_head
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._seconds / 3, self._start_renewal)
+
+    def _start_renewal(self) -> None:
+        self._renewal = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        asked = self._clock.monotonic()
+
+        async def extend(head: L, _: Transaction) -> L:
+            return self.extended(head)
+
+        try:
+            if self.given_back:
+                return
+            await self.write(Step.RENEW_LEASE, extend)
+            self._ends = asked + self._seconds
+        except LeaseLost:
+            log.warning("lease lost: another holder took over")
+            self._lose()
+            return
+        except StoreUnavailable:
+            if self._clock.monotonic() >= self._ends:
+                log.warning("lease lost: the store was away for as long as it ran")
+                self._lose()
+                return
+        self._schedule()
+
+    def _lose(self) -> None:
+        self.lost = True
+        if self._work:
+            self._work.cancel()
+

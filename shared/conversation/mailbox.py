@@ -1,0 +1,123 @@
+"""The mailbox: an event enters it once, with the next number, whoever delivers it and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.conversation import outbox
+from shared.conversation.lease import RACES
+from shared.conversation.outbox import Outgoing, Render
+from shared.conversation.partition import ConversationPartition, Stored, Transaction, entry_id
+from shared.conversation.records import KEEP_FINISHED, RECORD, ConversationRecord, Entry
+from shared.conversation.states import OPEN_ENTRIES, EntryState
+from shared.messages import Address, Conflict, EventKind, InboundEvent
+from shared.steps import Step
+from shared.topology import BACKGROUND, TURNS
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an event that needs no turn comes to: changes of the record, and answers."""
+
+    changes: dict[str, object]
+    outgoing: Sequence[Outgoing]
+
+
+Decide = Callable[[ConversationRecord], Settled | None]
+"""Decides, from the record as it is now, whether an event is settled on arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Where an event stands after it was delivered."""
+
+    new: bool
+    open: bool
+    """True while a turn must still be rung for."""
+    answered: bool
+    """True when the arrival itself put something into the outbox."""
+    queue: str = TURNS
+
+
+def address_of(event: InboundEvent) -> Address:
+    """Where the replies to an event go."""
+    return Address(
+        tenant=event.tenant, channel=event.channel, account=event.account, chat=event.chat, thread=event.thread
+    )
+
+
+async def arrive(
+    partition: ConversationPartition,
+    *,
+    event: InboundEvent,
+    decide: Decide,
+    render: Render,
+    on_page: bool,
+    now: datetime,
+) -> Arrival:
+    """Create the event's entry if it is not there, number it, and settle it at once where it needs no turn.
+
+    Everything is one transaction, conditional on the etags of what it numbers.
+    """
+    queue = BACKGROUND if event.kind is EventKind.REMINDER else TURNS
+    for _ in range(RACES):
+        found = await partition.record()
+        head = found or Stored(RECORD, ConversationRecord(address=address_of(event), group=event.group), "")
+        settled = decide(head.record)
+        transaction = Transaction()
+        record = _enter(transaction, head.record, event, settled, queue, now)
+        transaction.save_first(head, record)
+        shown = on_page and event.kind is not EventKind.REMINDER
+        if shown or (settled and settled.outgoing):
+            box = await partition.outbox()
+            if shown:
+                number = box.record.published + 1
+                transaction.create(outbox.page_id(number), outbox.said_by_person(event, n=number))
+            outbox.append(
+                transaction, box, settled.outgoing if settled else (), render=render, now=now, page_items=int(shown)
+            )
+        try:
+            await partition.commit(Step.ARRIVE, transaction)
+        except Conflict as conflict:
+            if conflict.exists and (known := await partition.entry(event.id)):
+                # Delivered before. A bell that was lost then is rung now.
+                is_open = known.record.state in OPEN_ENTRIES
+                return Arrival(new=False, open=is_open, answered=not is_open, queue=queue)
+            continue
+        return Arrival(new=True, open=settled is None, answered=bool(settled and settled.outgoing), queue=queue)
+    raise RuntimeError(f"{Step.ARRIVE}: lost {RACES} races on {partition.id!r}")
+
+
+def _enter(
+    transaction: Transaction,
+    record: ConversationRecord,
+    event: InboundEvent,
+    settled: Settled | None,
+    queue: str,
+    now: datetime,
+) -> ConversationRecord:
+    number = record.entries + 1
+    entry = Entry(
+        n=number,
+        state=EntryState.CONSUMED if settled else EntryState.PENDING,
+        event=event,
+        generation=record.generation,
+        arrived_at=now,
+        ttl=KEEP_FINISHED if settled else None,
+    )
+    transaction.create(entry_id(event.id), entry)
+    changes: dict[str, object] = {"entries": number}
+    if settled:
+        changes.update(settled.changes)
+        if not record.waiting:
+            changes["settled"] = number
+    else:
+        changes["waiting"] = record.waiting + 1
+        if record.wake_at is None:
+            changes.update(wake_at=now + outbox.RUNG, ring=queue)
+        elif queue == TURNS:
+            changes["ring"] = TURNS
+    entered: ConversationRecord = record.with_(**changes)
+    return entered

@@ -1,0 +1,240 @@
+"""The documents of a conversation's partition, as they are stored."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.conversation.states import DeadLetterState, EntryState, LeaseState, PartState, RunState
+from shared.messages import Address, Attachment, Button, InboundEvent
+from shared.owners import gone
+
+KEEP_FINISHED = int(timedelta(days=30).total_seconds())
+"""How long finished things stay, in seconds: longer than any platform retries (WhatsApp: 7 days)."""
+
+RECORD = "record"
+OUTBOX = "outbox"
+PROGRESS = "progress"
+
+
+class Record(BaseModel):
+    """A stored document. Unknown fields are ignored, so that an older version can read what a newer one wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+
+    def with_(self, **changes: Any) -> Any:
+        """A copy with some fields changed."""
+        return self.model_copy(update=changes)
+
+
+class Lease(BaseModel):
+    """Who works here. The epoch decides; `until` only says when to try."""
+
+    model_config = ConfigDict(frozen=True)
+
+    epoch: int = 0
+    owner: str = ""
+    until: datetime | None = None
+
+    def state(self, now: datetime) -> LeaseState:
+        """Free, held, or expired: its time is over or its process is gone from this machine."""
+        if self.until is None:
+            return LeaseState.FREE
+        return LeaseState.EXPIRED if self.until <= now or gone(self.owner) else LeaseState.HELD
+
+
+class Leased(Record):
+    """A record with a lease, and with the bell that mends it when its holder dies."""
+
+    lease: Lease = Lease()
+    bell_at: datetime | None = None
+    """When a bell comes that was scheduled to look again."""
+    wake_at: datetime | None = None
+    ring: str | None = None
+
+
+class ConversationRecord(Leased):
+    """The head of a conversation. Its etag numbers arrivals; its lease's epoch fences work."""
+
+    kind: Literal["conversation"] = "conversation"
+    address: Address
+    group: bool = False
+    generation: int = 0
+    """Raised by /new: what was said before is cut off, the id stays."""
+    entries: int = 0
+    """The number of the last mailbox entry."""
+    settled: int = 0
+    """Every entry up to this number is consumed or dead."""
+    waiting: int = 0
+    """How many entries still wait for the end of their turn."""
+    messages: int = 0
+    """The number of the last message of the history."""
+    summary: str = ""
+    summarised: int = 0
+    """The summary covers the messages up to this number."""
+    working_since: datetime | None = None
+
+
+class Entry(Record):
+    """One event in the mailbox, in the order in which the queue accepted it."""
+
+    kind: Literal["entry"] = "entry"
+    n: int
+    state: EntryState = EntryState.PENDING
+    event: InboundEvent
+    generation: int
+    arrived_at: datetime
+    starts: int = 0
+    """How often its turn was begun without a recorded step."""
+    attempt: int = 0
+    until: datetime | None = None
+    trouble_since: datetime | None = None
+    told: bool = False
+    """True when the person knows that it waits."""
+    ttl: int | None = None
+
+
+class Run(Record):
+    """A turn. Its id is derived from the event, so a turn that is taken again is the same run."""
+
+    kind: Literal["run"] = "run"
+    state: RunState = RunState.WORKING
+    event: str
+    entry: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    model: str = ""
+    model_calls: int = 0
+    tool_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    traceparent: str = ""
+    ttl: int | None = None
+
+
+class MessageRole(StrEnum):
+    """Who said a message of the history."""
+
+    PERSON = "person"
+    ASSISTANT = "assistant"
+
+
+class Message(Record):
+    """One message of the history."""
+
+    kind: Literal["message"] = "message"
+    n: int
+    generation: int
+    role: MessageRole
+    text: str
+    event: str
+    at: datetime
+
+
+class OutboxRecord(Leased):
+    """The head of the outbox, with a lease of its own so that parts go out while a turn works."""
+
+    kind: Literal["outbox"] = "outbox"
+    parts: int = 0
+    """The number of the last part."""
+    settled: int = 0
+    """Every part up to this number is sent or given up."""
+    published: int = 0
+    """The number of the last item on the web page."""
+    not_before: datetime | None = None
+
+
+class Part(Record):
+    """One piece of a reply, rendered for its platform, small enough to be sent alone."""
+
+    kind: Literal["part"] = "part"
+    n: int
+    state: PartState = PartState.PENDING
+    message: str
+    """What the part belongs to: all parts of one message share it."""
+    payload: dict[str, Any]
+    key: str
+    """The idempotency key that goes with every send of this part."""
+    event: str = ""
+    notice: bool = False
+    """True for what Praxos says by itself: trouble with it makes no further notice."""
+    starts: int = 0
+    unknown: int = 0
+    """How many sends ended without our knowing whether the platform took it."""
+    epoch: int = 0
+    tried_at: datetime | None = None
+    """When it was first tried."""
+    sent_at: datetime | None = None
+    provider_id: str = ""
+    traceparent: str = ""
+    ttl: int | None = None
+
+
+class PageRole(StrEnum):
+    """Who an item of the web page is from."""
+
+    PERSON = "person"
+    ASSISTANT = "assistant"
+    NOTICE = "notice"
+
+
+class PageItem(Record):
+    """One item of the web chat, numbered in the order in which the page shows them."""
+
+    kind: Literal["page"] = "page"
+    n: int
+    role: PageRole
+    text: str
+    html: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    event: str = ""
+    at: datetime
+
+
+class ProgressRecord(Record):
+    """What is being done right now, for the web page. Not truth: written without a condition."""
+
+    kind: Literal["progress"] = "progress"
+    text: str = ""
+    since: datetime
+    ttl: int = 120
+
+
+class About(StrEnum):
+    """What a dead letter is about."""
+
+    ENTRY = "entry"
+    PART = "part"
+    EVENT = "event"
+    MESSAGE = "message"
+
+
+class DeadLetter(Record):
+    """Something that could not be handled, with its reason."""
+
+    kind: Literal["dead_letter"] = "dead_letter"
+    n: int
+    """Milliseconds since 1970, so that the newest come first."""
+    state: DeadLetterState = DeadLetterState.OPEN
+    about: About
+    subject: str
+    """The id of the entry's or part's document, of the event, or of the broker's message."""
+    reason: str
+    """For operators: what went wrong."""
+    words: str = ""
+    """For the person: what could not be done, in plain words; empty when nobody is to be told."""
+    event: InboundEvent | None = None
+    """The event itself, where no entry holds it."""
+    body: str = ""
+    """What the broker gave up on, where it could not be read as one of ours."""
+    at: datetime
+    told_at: datetime | None = None
+    traceparent: str = ""
+    wake_at: datetime | None = None
+    ring: str | None = None
