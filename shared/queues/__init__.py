@@ -1,0 +1,1 @@
+"""Brokers: the queues between the stages."""

@@ -1,0 +1,284 @@
+"""The local broker: Service Bus's semantics on one SQLite file, for any number of processes of one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from shared import owners, telemetry
+from shared.messages import Conflict, PraxosError, QueueUnavailable, Refused, TooLarge
+from shared.ports import Clock, Parts, QueueMessage, Received
+from shared.queues import sqlite_statements as statements
+from shared.queues.sqlite_schema import SCHEMA, VERSION
+from shared.queues.wakeups import Wakeups, key
+from shared.settings import Sync
+from shared.sqlite import SqliteFile
+from shared.steps import Step
+from shared.topology import DEAD_LETTER_SUFFIX, MAX_MESSAGE_BYTES, QUEUES, QueueSettings
+
+T = TypeVar("T")
+
+FILE = "queues.db"
+ID_LENGTH = 128
+"""Service Bus: the most characters of a message id and of a session id."""
+POLL_SECONDS = 0.25
+"""How often a waiter looks by itself: for locks that ended, and for a datagram that got lost."""
+GONE_SECONDS = 1.0
+"""How often the locks of processes that are gone are looked for."""
+
+_log = telemetry.logger("queues")
+
+
+def build(parts: Parts) -> SqliteBroker:
+    """The broker in the data folder."""
+    return SqliteBroker(path=parts.settings.home / FILE, sync=parts.settings.sync, clock=parts.clock)
+
+
+class SqliteBroker:
+    """Implements `shared.ports.Broker`. One event loop per object; every object on a file is a client of its own."""
+
+    def __init__(self, *, path: Path, sync: Sync, clock: Clock, queues: Mapping[str, QueueSettings] = QUEUES) -> None:
+        """Open or create the file. Raises SettingError where that cannot be."""
+        self._file = SqliteFile(path, schema=SCHEMA, version=VERSION, sync=sync, busy=QueueUnavailable)
+        self._clock = clock
+        self._queues = queues
+        self._paths = statements.paths(queues)
+        self._wakeups = Wakeups()
+        self._process = owners.this_process()
+        self._joining: asyncio.Future[int] | None = None
+        self._listening: set[str] = set()
+        self._held: dict[tuple[str, str], str] = {}
+        self._others: list[tuple[int, frozenset[str]]] = []
+        self._others_read = self._gone_checked = -GONE_SECONDS
+        self._poll: asyncio.TimerHandle | None = None
+        self._voiding: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # --- sending
+
+    async def send(self, *, step: Step, queue: str, messages: Sequence[QueueMessage]) -> None:
+        """Send as one batch. Raises TooLarge, Refused for what Service Bus refuses, QueueUnavailable."""
+        settings = self._queues.get(queue)
+        if settings is None:
+            raise Refused(f"there is no queue {queue!r} to send to")
+        _check(queue, settings, messages)
+        path, now = self._paths[queue], self._now()
+        window = settings.duplicate_detection.total_seconds() if settings.duplicate_detection else 0.0
+        await self._file.write(lambda c: statements.insert(c, path, messages, now, window))
+        self._ring(queue, {message.session for message in messages} if path.sessions else {""})
+
+    # --- receiving
+
+    async def receive(self, *, queue: str, limit: int) -> Sequence[Received]:
+        """Lock up to `limit` messages, the oldest first. Raises Refused on a queue with sessions."""
+        path = self._path(queue)
+        if path.sessions:
+            raise Refused(f"{queue} has sessions: accept one of them")
+        holder = await self._join()
+        now = self._now()
+        if not self._file.read(lambda c: statements.available(c, path, now)):
+            return ()
+        received = await self._file.write(lambda c: statements.receive(c, path, limit, now, holder))
+        self._ring_if_dead_lettered(queue, received, limit)
+        return received
+
+    async def accept_session(self, *, queue: str) -> str | None:
+        """Lock the free session that has waited for longest."""
+        path = self._path(queue)
+        if not path.sessions:
+            raise Refused(f"{queue} has no sessions")
+        holder = await self._join()
+        now = self._now()
+        if not self._file.read(lambda c: statements.available(c, path, now)):
+            return None
+        accepted = await self._file.write(lambda c: statements.accept_session(c, path, now, holder))
+        if accepted is None:
+            return None
+        session, self._held[queue, accepted[0]] = accepted
+        return session
+
+    async def receive_session(self, *, queue: str, session: str, limit: int) -> Sequence[Received]:
+        """Lock the next messages of a session. Raises Conflict when this broker does not hold it any more."""
+        path, lock, now = self._path(queue), self._lock(queue, session), self._now()
+        if not self._file.read(lambda c: statements.available_in_session(c, path, session, lock, now)):
+            return ()
+        received = await self._file.write(lambda c: statements.receive_session(c, path, session, lock, limit, now))
+        self._ring_if_dead_lettered(queue, received, limit)
+        return received
+
+    async def release_session(self, *, queue: str, session: str) -> None:
+        """Give a session back; one whose lock was lost meanwhile is somebody else's and stays so."""
+        lock = self._held.pop((queue, session), None)
+        if lock is not None:
+            path, now = self._path(queue), self._now()
+            await self._file.write(lambda c: statements.release_session(c, path, session, lock, now))
+            self._ring(queue, {""})
+
+    # --- settling
+
+    async def renew(self, *, message: Received) -> datetime:
+        """Renew the lock for the queue's lock duration from now. Raises Conflict when it was lost."""
+        until = await self._settle(statements.renew, message)
+        return datetime.fromtimestamp(until, UTC)
+
+    async def complete(self, *, step: Step, message: Received) -> None:
+        """Remove it. Raises Conflict when the lock was lost."""
+        await self._settle(statements.complete, message)
+
+    async def abandon(self, *, message: Received) -> None:
+        """Give it back at once. Raises Conflict when the lock was lost."""
+        dead = await self._settle(statements.abandon, message)
+        self._ring(message.queue + DEAD_LETTER_SUFFIX if dead else message.queue, {"" if dead else message.session})
+
+    async def dead_letter(self, *, message: Received, reason: str, description: str) -> None:
+        """Move it to the queue's dead-letter queue. Raises Conflict when the lock was lost."""
+        path, now = self._path(message.queue), self._now()
+        if path.max_deliveries is None:
+            raise Refused(f"{message.queue} is a dead-letter queue: what is in it cannot be dead-lettered again")
+        await self._file.write(lambda c: statements.dead_letter(c, path, message, now, reason, description))
+        self._ring(message.queue + DEAD_LETTER_SUFFIX, {""})
+
+    async def _settle(self, function: Callable[..., T], message: Received) -> T:
+        path, now = self._path(message.queue), self._now()
+        return await self._file.write(lambda c: function(c, path, message, now))
+
+    # --- waiting
+
+    async def wait(self, *, queues: Sequence[str], timeout: float, session: str = "") -> None:
+        """Return when there may be something to receive, in the held `session` if one is given, or after `timeout`."""
+        await self._join()
+        await self._listen(queues)
+        keys = [key(queue, session) for queue in queues]
+        if self._closed or any(self._available(one) for one in keys):
+            return
+        if self._poll is None:
+            self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
+        due = self._file.read(lambda c: statements.next_scheduled(c, queues))
+        if due is not None:
+            timeout = min(timeout, due - self._now())
+        await self._wakeups.wait(keys, timeout)
+
+    def _available(self, waited: str) -> bool:
+        queue, _, session = waited.partition("\n")
+        path, now = self._path(queue), self._now()
+        if not session:
+            return self._file.read(lambda c: statements.available(c, path, now))
+        lock = self._held.get((queue, session), "")
+        return self._file.read(lambda c: statements.available_in_session(c, path, session, lock, now))
+
+    def _look(self) -> None:
+        """The safety net below the wake-ups; runs while somebody waits."""
+        waiting = self._wakeups.waiting()
+        if self._closed or not waiting:
+            self._poll = None
+            return
+        self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
+        self._wakeups.wake([one for one in waiting if self._available(one)])
+        if time.monotonic() - self._gone_checked >= GONE_SECONDS and (self._voiding is None or self._voiding.done()):
+            self._voiding = asyncio.get_running_loop().create_task(self._void_gone())
+
+    async def _void_gone(self) -> None:
+        self._gone_checked = time.monotonic()
+        rows = self._file.read(lambda c: c.execute("SELECT number, process FROM holders").fetchall())
+        gone = [number for number, process in rows if process != self._process and owners.gone(process)]
+        try:
+            for number in gone:
+                await self._file.write(partial(statements.void, holder=number))
+        except QueueUnavailable as error:
+            _log.warning("locks of ended processes stay until they expire: %s", error)
+        self._wakeups.wake(self._wakeups.waiting() if gone else ())
+
+    def _ring(self, queue: str, sessions: set[str]) -> None:
+        keys = [key(queue, session) for session in sessions]
+        self._wakeups.wake(keys)
+        if time.monotonic() - self._others_read > POLL_SECONDS:
+            self._read_others()
+        ports = [port for port, queues in self._others if queue in queues]
+        if ports:
+            self._wakeups.tell(ports, keys)
+
+    def _ring_if_dead_lettered(self, queue: str, received: Sequence[Received], limit: int) -> None:
+        # Fewer than were free: some may have been delivered too often and be dead letters now.
+        if len(received) < limit and not queue.endswith(DEAD_LETTER_SUFFIX):
+            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
+
+    def _read_others(self) -> None:
+        self._others_read = time.monotonic()
+        own = self._joining.result() if self._joining and self._joining.done() else 0
+        rows = self._file.read(
+            lambda c: c.execute("SELECT port, queues FROM holders WHERE number<>?", (own,)).fetchall()
+        )
+        self._others = [(port, frozenset(queues.split())) for port, queues in rows]
+
+    async def _join(self) -> int:
+        """Register this broker once; return its number."""
+        if self._joining is None:
+            self._joining = asyncio.ensure_future(self._register())
+        if self._joining.done():
+            return self._joining.result()
+        return await asyncio.shield(self._joining)
+
+    async def _register(self) -> int:
+        port = await self._wakeups.listen()
+        number = await self._file.write(lambda c: statements.add_holder(c, self._process, port))
+        await self._void_gone()
+        return number
+
+    async def _listen(self, queues: Sequence[str]) -> None:
+        if self._listening.issuperset(queues):
+            return
+        self._listening.update(queues)
+        number, names = await self._join(), " ".join(sorted(self._listening))
+        await self._file.write(lambda c: c.execute("UPDATE holders SET queues=? WHERE number=?", (names, number)))
+
+    # --- the rest
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _path(self, queue: str) -> statements.Path:
+        path = self._paths.get(queue)
+        if path is None:
+            raise Refused(f"there is no queue {queue!r}")
+        return path
+
+    def _lock(self, queue: str, session: str) -> str:
+        try:
+            return self._held[queue, session]
+        except KeyError:
+            raise Conflict(f"session {session} of {queue} is not held") from None
+
+    async def close(self) -> None:
+        """End the locks that are still held, and close the file."""
+        self._closed = True
+        if self._poll:
+            self._poll.cancel()
+        try:
+            if self._joining:
+                number = await self._joining
+                await self._file.write(lambda c: statements.void(c, number))
+            if self._voiding:
+                await self._voiding
+        except PraxosError as error:
+            _log.warning("locks stay until they expire: %s", error)
+        self._wakeups.close()
+        await self._file.close()
+
+
+def _check(queue: str, settings: QueueSettings, messages: Sequence[QueueMessage]) -> None:
+    """Refuse what Service Bus refuses."""
+    size = 0
+    for message in messages:
+        if len(message.id) > ID_LENGTH or len(message.session) > ID_LENGTH:
+            raise Refused(f"{queue}: message and session ids have at most {ID_LENGTH} characters")
+        if settings.requires_session and not message.session:
+            raise Refused(f"{queue} has sessions: message {message.id} names none")
+        size += len(message.body) + len(message.id.encode()) + len(message.session.encode())
+        size += sum(len(name.encode()) + len(value.encode()) for name, value in message.properties.items())
+    if size > MAX_MESSAGE_BYTES:
+        raise TooLarge(f"{queue}: {size} bytes in one batch, and Service Bus takes {MAX_MESSAGE_BYTES}")
