@@ -52,4 +52,4 @@ def gone(owner: str) -> bool:
     if machine != _machine() or not pid.isdigit():
         return False
     now = _started(int(pid))
-    return now is None or "?" not in (now, started) and now != started
+    return now is None or ("?" not in (now, started) and now != started)

@@ -213,8 +213,11 @@ class Broker(Queue, Protocol):
     async def dead_letter(self, *, message: Received, reason: str, description: str) -> None:
         """Settle: move it to the queue's dead-letter queue."""
 
-    async def wait(self, *, queues: Sequence[str], timeout: float) -> None:
-        """Return when one of the queues may have something to receive, or after `timeout` seconds."""
+    async def wait(self, *, queues: Sequence[str], timeout: float, session: str = "") -> None:
+        """Return when one of the queues may have something to receive, or after `timeout` seconds.
+
+        With a `session` that this broker holds: when there may be something in that session.
+        """
 
 
 # --- channels -------------------------------------------------------------------------------------------------

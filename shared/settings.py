@@ -54,23 +54,81 @@ class Settings(EnvironmentSettings):
 
     tenant: str = Field("main", alias="PRAXOS_TENANT", description="The tenant that this deployment serves.")
     home: Path = Field(Path(".praxos"), alias="PRAXOS_HOME", description="The local host's data folder.")
-    port: int = Field(7071, alias="PRAXOS_PORT", ge=0, le=65535, description="The local host's port; 0 takes a free one.")
-    model: str = Field("", alias="PRAXOS_MODEL", description="Models in order of preference, with commas: demo, openai:NAME, google_genai:NAME.")
+    port: int = Field(
+        7071, alias="PRAXOS_PORT", ge=0, le=65535, description="The local host's port; 0 takes a free one."
+    )
+    model: str = Field(
+        "",
+        alias="PRAXOS_MODEL",
+        description="Models in order of preference, with commas: demo, openai:NAME, google_genai:NAME.",
+    )
     access: Access = Field(Access.OPEN, alias="PRAXOS_ACCESS", description="Who may talk: open, linked or allowlist.")
-    allowed: str = Field("", alias="PRAXOS_ALLOWED", description="For allowlist: CHANNEL:ID of each person, with commas.")
-    claim_code: SecretStr = Field(SecretStr(""), alias="PRAXOS_CLAIM_CODE", description="The code that makes its first user the owner; empty: one is made and printed.")
-    time_zone: str = Field("UTC", alias="PRAXOS_TIME_ZONE", description="The zone of people who have not said theirs, as an IANA name.")
-    lease_seconds: float = Field(30, alias="PRAXOS_LEASE_SECONDS", gt=0, description="How long a conversation's lease lasts; renewed every third of it.")
-    turn_seconds: float = Field(60, alias="PRAXOS_TURN_SECONDS", gt=0, le=240, description="How long one turn may take.")
+    allowed: str = Field(
+        "", alias="PRAXOS_ALLOWED", description="For allowlist: CHANNEL:ID of each person, with commas."
+    )
+    claim_code: SecretStr = Field(
+        SecretStr(""),
+        alias="PRAXOS_CLAIM_CODE",
+        description="The code that makes its first user the owner; empty: one is made and printed.",
+    )
+    time_zone: str = Field(
+        "UTC", alias="PRAXOS_TIME_ZONE", description="The zone of people who have not said theirs, as an IANA name."
+    )
+    lease_seconds: float = Field(
+        30,
+        alias="PRAXOS_LEASE_SECONDS",
+        gt=0,
+        description="How long a conversation's lease lasts; renewed every third of it.",
+    )
+    turn_seconds: float = Field(
+        60, alias="PRAXOS_TURN_SECONDS", gt=0, le=240, description="How long one turn may take."
+    )
     turn_steps: int = Field(12, alias="PRAXOS_TURN_STEPS", gt=0, description="How many tool calls one turn may make.")
-    drain_seconds: float = Field(120, alias="PRAXOS_DRAIN_SECONDS", gt=0, le=240, description="How long one invocation goes on taking entries before it rings for the rest.")
-    retry_seconds: float = Field(2, alias="PRAXOS_RETRY_SECONDS", gt=0, description="The first back-off after transient trouble; it doubles up to five minutes.")
-    give_up_hours: float = Field(24, alias="PRAXOS_GIVE_UP_HOURS", gt=0, description="When transient trouble becomes a dead letter.")
-    history_messages: int = Field(20, alias="PRAXOS_HISTORY_MESSAGES", gt=0, description="How many recent messages a turn sees word for word; older ones as a summary.")
-    max_file_bytes: int = Field(20_000_000, alias="PRAXOS_MAX_FILE_BYTES", gt=0, description="The largest file that is taken in or sent.")
-    sync: Sync = Field(Sync.NORMAL, alias="PRAXOS_SYNC", description="Local commits: normal survives a killed process, full also a power loss.")
+    drain_seconds: float = Field(
+        120,
+        alias="PRAXOS_DRAIN_SECONDS",
+        gt=0,
+        le=240,
+        description="How long one invocation goes on taking entries before it rings for the rest.",
+    )
+    retry_seconds: float = Field(
+        2,
+        alias="PRAXOS_RETRY_SECONDS",
+        gt=0,
+        description="The first back-off after transient trouble; it doubles up to five minutes.",
+    )
+    give_up_hours: float = Field(
+        24, alias="PRAXOS_GIVE_UP_HOURS", gt=0, description="When transient trouble becomes a dead letter."
+    )
+    history_messages: int = Field(
+        20,
+        alias="PRAXOS_HISTORY_MESSAGES",
+        gt=0,
+        description="How many recent messages a turn sees word for word; older ones as a summary.",
+    )
+    max_file_bytes: int = Field(
+        20_000_000, alias="PRAXOS_MAX_FILE_BYTES", gt=0, description="The largest file that is taken in or sent."
+    )
+    reminders_every: str = Field(
+        "*/5 * * * * *",
+        alias="PRAXOS_REMINDERS_EVERY",
+        description="When to look for due reminders: NCRONTAB with seconds.",
+    )
+    sweep_every: str = Field(
+        "*/15 * * * * *", alias="PRAXOS_SWEEP_EVERY", description="When to look for lost bells: NCRONTAB with seconds."
+    )
+    sync: Sync = Field(
+        Sync.NORMAL,
+        alias="PRAXOS_SYNC",
+        description="Local commits: normal survives a killed process, full also a power loss.",
+    )
     store: str = Field("sqlite", alias="PRAXOS_STORE", description="The store's adapter.")
     queue: str = Field("sqlite", alias="PRAXOS_QUEUE", description="The queues' adapter.")
     files: str = Field("local", alias="PRAXOS_FILES", description="The files' adapter.")
     secrets: str = Field("file", alias="PRAXOS_SECRETS", description="The secrets' adapter.")
-    log_level: str = Field("INFO", alias="PRAXOS_LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field(
+        "INFO",
+        alias="PRAXOS_LOG_LEVEL",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )

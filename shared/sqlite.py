@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +51,7 @@ class SqliteFile:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={sync.value}")
         connection.execute("PRAGMA wal_autocheckpoint=4000")
-        os.chmod(self._path, 0o600)
+        self._path.chmod(0o600)
         return connection
 
     def _prepare(self, schema: str, version: int) -> None:

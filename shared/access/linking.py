@@ -67,9 +67,7 @@ class Linking:
     async def issue(self, user: User) -> str:
         """A new code, good for ten minutes and one use, that makes another identity this user's."""
         code = new_code()
-        record = LinkCode(
-            user=user.id, expires_at=self._clock.now() + LIFETIME, ttl=int(LIFETIME.total_seconds()) * 2
-        )
+        record = LinkCode(user=user.id, expires_at=self._clock.now() + LIFETIME, ttl=int(LIFETIME.total_seconds()) * 2)
         await self._store.batch(
             step=Step.ISSUE_CODE,
             partition=self._code_partition(code),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, Self, TypeVar
 
@@ -25,6 +25,8 @@ Change = Callable[[L, Transaction], Awaitable[L]]
 
 RACES = 200
 """How many lost races on the etag are taken for a busy conversation and not for a bug."""
+STORE_PAUSE = 0.25
+"""Seconds between two tries of a write while the store is away."""
 _MARGIN = timedelta(seconds=1)
 
 
@@ -54,12 +56,17 @@ class Hold(Generic[L]):
         *,
         partition: ConversationPartition,
         stored: Stored[L],
+        written: Mapping[str, str],
         load: Callable[[], Awaitable[Stored[L] | None]],
         clock: Clock,
         seconds: float,
     ) -> None:
         self.partition = partition
         self.stored = stored
+        self.written = written
+        """The etags of the last transaction's documents, by id."""
+        self.seen_at = clock.monotonic()
+        """When the record was last known to be ours, on the monotonic clock."""
         self.epoch = stored.record.lease.epoch
         self._load = load
         self._clock = clock
@@ -88,13 +95,14 @@ class Hold(Generic[L]):
         now = clock.now()
         lease = taken(stored.record.lease, now=now, seconds=seconds)
         transaction = Transaction()
-        head: L = stored.record.with_(lease=lease, bell_at=None, wake_at=watched(now + timedelta(seconds=seconds)))
+        head = stored.record.with_(lease=lease, bell_at=None, wake_at=watched(now + timedelta(seconds=seconds)))
         head = change(head, transaction)
         transaction.save_first(stored, head)
         etags = await partition.commit(step, transaction)
         return cls(
             partition=partition,
-            stored=Stored(stored.id, head, etags[0]),
+            stored=Stored(stored.id, head, etags[stored.id]),
+            written=etags,
             load=load,
             clock=clock,
             seconds=seconds,
@@ -117,13 +125,13 @@ class Hold(Generic[L]):
 
     async def guard(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work that losing the lease cancels. Raises LeaseLost then."""
-        self._work = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work)
+        self._work = task
         try:
-            return await self._work
+            return await task
         except asyncio.CancelledError:
             if self.lost:
                 raise LeaseLost(f"the lease on {self.partition.id!r} was lost while working") from None
-            self._work.cancel()
             raise
         finally:
             self._work = None
@@ -135,36 +143,43 @@ class Hold(Generic[L]):
             self.lost = True
             raise LeaseLost(f"the lease on {self.partition.id!r} was taken over (held epoch {self.epoch})")
         self.stored = found
+        self.seen_at = self._clock.monotonic()
         return found.record
 
     async def write(self, step: Step, change: Change[L]) -> L:
         """Do one transaction under the lease. Raises LeaseLost when the epoch is no longer ours."""
         async with self._lock:
             for _ in range(RACES):
-                transaction = Transaction()
-                head = await change(self.stored.record, transaction)
-                transaction.save_first(self.stored, head)
                 try:
-                    etags = await self.partition.commit(step, transaction)
+                    return await self._attempt(step, change)
                 except Conflict:
                     await self.refresh()
-                    continue
-                self.stored = Stored(self.stored.id, head, etags[0])
-                if head.lease.until is None:
-                    self.given_back = True
-                return head
+                except StoreUnavailable:
+                    # What was computed is worth waiting for, as long as the lease runs.
+                    if self._clock.monotonic() + STORE_PAUSE >= self._ends:
+                        raise
+                    await asyncio.sleep(STORE_PAUSE)
         raise RuntimeError(f"{step}: lost {RACES} races on {self.partition.id!r}")
+
+    async def _attempt(self, step: Step, change: Change[L]) -> L:
+        transaction = Transaction()
+        head = await change(self.stored.record, transaction)
+        transaction.save_first(self.stored, head)
+        self.written = await self.partition.commit(step, transaction)
+        self.stored = Stored(self.stored.id, head, self.written[self.stored.id])
+        self.seen_at = self._clock.monotonic()
+        if head.lease.until is None:
+            self.given_back = True
+        return head
 
     def extended(self, head: L) -> L:
         """The head with a full lease from now on."""
         until = self._clock.now() + timedelta(seconds=self._seconds)
-        extended: L = head.with_(lease=head.lease.model_copy(update={"until": until}), wake_at=watched(until))
-        return extended
+        return head.with_(lease=head.lease.model_copy(update={"until": until}), wake_at=watched(until))
 
     def given(self, head: L, **changes: object) -> L:
         """The head with the lease given back and nothing that must still be done."""
-        released_head: L = head.with_(lease=released(head.lease), **{"wake_at": None, "ring": None, **changes})
-        return released_head
+        return head.with_(lease=released(head.lease), **{"wake_at": None, "ring": None, **changes})
 
     def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
@@ -199,4 +214,3 @@ class Hold(Generic[L]):
         self.lost = True
         if self._work:
             self._work.cancel()
-

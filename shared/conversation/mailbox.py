@@ -119,5 +119,4 @@ def _enter(
             changes.update(wake_at=now + outbox.RUNG, ring=queue)
         elif queue == TURNS:
             changes["ring"] = TURNS
-    entered: ConversationRecord = record.with_(**changes)
-    return entered
+    return record.with_(**changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -131,9 +131,10 @@ class ConversationPartition:
         """Any document of the partition by its id."""
         return _typed(await self.store.read(partition=self.key, id=id), kind)
 
-    async def commit(self, step: Step, transaction: Transaction) -> Sequence[str]:
-        """Do a transaction; return the new etags. Raises Conflict."""
-        return await self.store.batch(step=step, partition=self.key, operations=transaction.operations)
+    async def commit(self, step: Step, transaction: Transaction) -> Mapping[str, str]:
+        """Do a transaction; return the new etag of each document. Raises Conflict."""
+        etags = await self.store.batch(step=step, partition=self.key, operations=transaction.operations)
+        return {operation.id: etag for operation, etag in zip(transaction.operations, etags, strict=True)}
 
 
 def _body(record: Record) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,7 +27,7 @@ class Record(BaseModel):
 
     kind: str
 
-    def with_(self, **changes: Any) -> Any:
+    def with_(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         return self.model_copy(update=changes)
 
@@ -163,7 +163,10 @@ class Part(Record):
     event: str = ""
     notice: bool = False
     """True for what Praxos says by itself: trouble with it makes no further notice."""
+    repeat: bool = False
+    """True once a send may have reached the platform without our knowing: the next one carries the key, or says so."""
     starts: int = 0
+    attempt: int = 0
     unknown: int = 0
     """How many sends ended without our knowing whether the platform took it."""
     epoch: int = 0

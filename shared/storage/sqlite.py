@@ -193,7 +193,8 @@ def _apply(
     key = (partition.tenant, partition.key, operation.id)
     if isinstance(operation, Delete):
         done = connection.execute(
-            "DELETE FROM document WHERE tenant = ? AND partition = ? AND id = ? AND etag = ?", (*key, int(operation.etag))
+            "DELETE FROM document WHERE tenant = ? AND partition = ? AND id = ? AND etag = ?",
+            (*key, int(operation.etag)),
         )
         if done.rowcount == 0:
             raise Conflict(f"{operation.id!r} was changed or is gone", index=index)
@@ -241,6 +242,6 @@ def _insert(
 
 
 def _document(row: tuple[str, str, str, str, int]) -> Document:
-    tenant, partition, id, body, etag = row
+    tenant, key, name, body, etag = row
     loaded: Json = json.loads(body)
-    return Document(partition=Partition(tenant, partition), id=id, body=loaded, etag=str(etag))
+    return Document(partition=Partition(tenant, key), id=name, body=loaded, etag=str(etag))

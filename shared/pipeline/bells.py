@@ -1,0 +1,39 @@
+"""Ringing: a message that only says which conversation to look at, with an id that nobody used before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared import ids
+from shared.messages import Bell
+from shared.ports import Clock, Queue, QueueMessage
+from shared.settings import Settings
+from shared.steps import Step
+from shared.telemetry import child_of
+
+LONGEST_BACK_OFF = 300.0
+"""Seconds."""
+
+
+class Bells:
+    """Rings queues."""
+
+    def __init__(self, *, queue: Queue, clock: Clock, settings: Settings) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._settings = settings
+
+    async def ring(self, *, step: Step, queue: str, bell: Bell, at: datetime | None = None) -> None:
+        """Ring now, or at a time. Raises QueueUnavailable; then `wake_at` and the sweeper make up for it."""
+        rung = bell.model_copy(update={"traceparent": child_of(bell.traceparent)})
+        message = QueueMessage(body=rung.model_dump_json().encode(), id=ids.fresh(), enqueue_at=at)
+        await self._queue.send(step=step, queue=queue, messages=[message])
+
+    async def ring_again(self, *, step: Step, queue: str, bell: Bell) -> None:
+        """Ring later, because nothing could be recorded now: the bell itself counts the attempts."""
+        again = bell.model_copy(update={"attempt": bell.attempt + 1})
+        await self.ring(step=step, queue=queue, bell=again, at=self._clock.now() + self.back_off(bell.attempt))
+
+    def back_off(self, attempt: int) -> timedelta:
+        """How long to wait after the given number of failed attempts: doubling, up to five minutes."""
+        return timedelta(seconds=min(self._settings.retry_seconds * 2 ** min(attempt, 20), LONGEST_BACK_OFF))

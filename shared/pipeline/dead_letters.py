@@ -1,0 +1,186 @@
+"""The dead-letter stage: what cannot be handled is recorded with its reason, and the person is told."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from shared import ids
+from shared.conversation import outbox
+from shared.conversation.mailbox import address_of
+from shared.conversation.outbox import RUNG, Outgoing
+from shared.conversation.partition import ConversationPartition, Stored, Transaction
+from shared.conversation.records import RECORD, About, ConversationRecord, DeadLetter
+from shared.messages import Bell, Conflict, InboundEvent, OutboundMessage, Permanent
+from shared.pipeline import words
+from shared.pipeline.bells import Bells
+from shared.pipeline.rooms import Rooms
+from shared.ports import Clock
+from shared.settings import Settings
+from shared.steps import Step
+from shared.telemetry import logger
+from shared.topology import DEAD_LETTERS, OUTBOUND
+
+log = logger(__name__)
+
+BODY_SHOWN = 4096
+"""How many characters of an unreadable message are kept for operators."""
+
+
+def dead_letter_id(subject: str) -> str:
+    """The id of the dead letter about something: one for each, however often it is recorded."""
+    return ids.document("dead", subject)
+
+
+def dead_letter(
+    *,
+    about: About,
+    subject: str,
+    reason: str,
+    words: str,
+    now: datetime,
+    event: InboundEvent | None = None,
+    body: str = "",
+    traceparent: str = "",
+) -> DeadLetter:
+    """A new dead letter. With words for the person, it stays due until they were told."""
+    return DeadLetter(
+        n=int(now.timestamp() * 1000),
+        about=about,
+        subject=subject,
+        reason=reason,
+        words=words,
+        event=event,
+        body=body,
+        at=now,
+        traceparent=traceparent,
+        wake_at=now + RUNG if words else None,
+        ring=DEAD_LETTERS if words else None,
+    )
+
+
+class DeadLetters:
+    """Records dead letters that no other transaction holds, and tells people of all of them."""
+
+    def __init__(self, *, rooms: Rooms, bells: Bells, clock: Clock, settings: Settings) -> None:
+        self._rooms = rooms
+        self._bells = bells
+        self._clock = clock
+        self._tenant = settings.tenant
+
+    async def unreadable(self, event: InboundEvent) -> None:
+        """Record a verified event that could not be understood."""
+        letter = dead_letter(
+            about=About.EVENT,
+            subject=event.id,
+            reason=event.reason or "the event could not be understood",
+            words=words.UNREADABLE if event.chat and not event.group else "",
+            now=self._clock.now(),
+            event=event,
+            traceparent=event.traceparent,
+        )
+        partition = self._rooms.partition(tenant=event.tenant, conversation=event.conversation)
+        await self._record(Step.RECORD_UNROUTED, partition, letter)
+
+    async def unroutable(self, body: bytes, *, reason: str, queue: str = "inbound") -> None:
+        """Record a message of a queue that cannot be read at all."""
+        now = self._clock.now()
+        letter = dead_letter(
+            about=About.MESSAGE,
+            subject=hashlib.sha256(body).hexdigest(),
+            reason=f"{queue}: {reason}",
+            words="",
+            now=now,
+            body=body[:BODY_SHOWN].decode("utf-8", "replace"),
+        )
+        conversation = ids.unrouted(tenant=self._tenant, channel="queue", account=queue)
+        partition = self._rooms.partition(tenant=self._tenant, conversation=conversation)
+        await self._record(Step.RECORD_BROKER, partition, letter)
+
+    async def tell(self, body: bytes) -> None:
+        """Answer a bell of `dead-letters`: tell the person what could not be done, once."""
+        bell = Bell.model_validate_json(body)
+        partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
+        while True:
+            letter = await partition.load(bell.subject, DeadLetter)
+            if letter is None or letter.record.told_at or not letter.record.words:
+                return
+            head = await partition.record() or _first(letter.record)
+            if head is None:
+                return
+            try:
+                room = await self._rooms.room(
+                    tenant=bell.tenant, conversation=bell.conversation, channel=head.record.address.channel
+                )
+            except Permanent as error:
+                log.error("nobody can be told", extra={"fields": {"dead_letter": bell.subject, "error": str(error)}})
+                return
+            now = self._clock.now()
+            transaction = Transaction()
+            transaction.save(letter, letter.record.with_(told_at=now, wake_at=None, ring=None))
+            if not head.etag:
+                transaction.create(head.id, head.record)
+            notice = Outgoing(
+                name=f"{bell.subject}:told",
+                message=OutboundMessage(text=letter.record.words),
+                notice=True,
+                traceparent=bell.traceparent,
+            )
+            outbox.append(
+                transaction,
+                await partition.outbox(),
+                [notice],
+                render=room.render,
+                now=now,
+            )
+            try:
+                await partition.commit(Step.TELL_DEAD_LETTER, transaction)
+            except Conflict:
+                continue
+            await self._bells.ring(step=Step.RING_DELIVERY, queue=OUTBOUND, bell=bell)
+            return
+
+    async def ring(self, *, partition: ConversationPartition, letter: DeadLetter) -> None:
+        """Ring so that the person is told."""
+        if letter.words:
+            bell = Bell(
+                tenant=partition.tenant,
+                conversation=partition.id,
+                subject=dead_letter_id(letter.subject),
+                traceparent=letter.traceparent,
+            )
+            await self._bells.ring(step=Step.RING_DEAD_LETTER, queue=DEAD_LETTERS, bell=bell)
+
+    async def bell_given_up(self, body: bytes, *, queue: str, reason: str) -> None:
+        """Read a bell that the broker gave up on. What it was about is mended by its own `wake_at`."""
+        try:
+            bell = Bell.model_validate_json(body)
+        except ValidationError:
+            await self.unroutable(body, reason=reason or "not a bell", queue=queue)
+            return
+        log.warning(
+            "bell given up by the broker",
+            extra={"fields": {"queue": queue, "reason": reason, "conversation": bell.conversation}},
+        )
+
+    async def _record(self, step: Step, partition: ConversationPartition, letter: DeadLetter) -> None:
+        transaction = Transaction()
+        transaction.create(dead_letter_id(letter.subject), letter)
+        try:
+            await partition.commit(step, transaction)
+        except Conflict:
+            known = await partition.load(dead_letter_id(letter.subject), DeadLetter)
+            if known is None or known.record.told_at:
+                return
+        log.error("dead letter", extra={"fields": {"about": letter.about, "reason": letter.reason}})
+        await self.ring(partition=partition, letter=letter)
+
+
+def _first(letter: DeadLetter) -> Stored[ConversationRecord] | None:
+    """The record of a conversation whose very first event could not be read."""
+    if letter.event is None:
+        return None
+    record = ConversationRecord(address=address_of(letter.event), group=letter.event.group)
+    return Stored(RECORD, record, "")

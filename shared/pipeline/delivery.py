@@ -1,0 +1,172 @@
+"""The deliveries stage: parts go out one at a time, under the outbox's own lease."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.conversation.lease import Hold, watched
+from shared.conversation.partition import ConversationPartition, Stored, Transaction
+from shared.conversation.records import OutboxRecord, Part
+from shared.conversation.states import LeaseState
+from shared.messages import (
+    Address,
+    Bell,
+    Conflict,
+    LeaseLost,
+    NotTaken,
+    OutcomeUnknown,
+    Permanent,
+    Transient,
+)
+from shared.pipeline.bells import Bells
+from shared.pipeline.delivery_end import DeliveryEnd, about_to_leave
+from shared.pipeline.page import publish
+from shared.pipeline.rooms import Room, Rooms
+from shared.ports import Clock, Sending
+from shared.settings import Settings
+from shared.steps import Step
+from shared.telemetry import bind, logger
+from shared.topology import OUTBOUND
+
+log = logger(__name__)
+
+MOST_STARTS = 10
+"""A part that was about to leave this often without a recorded outcome is given up."""
+
+OutboxHold = Hold[OutboxRecord]
+
+
+class Deliveries:
+    """Answers the bells of `outbound`."""
+
+    def __init__(self, *, rooms: Rooms, end: DeliveryEnd, bells: Bells, clock: Clock, settings: Settings) -> None:
+        self._rooms = rooms
+        self._end = end
+        self._bells = bells
+        self._clock = clock
+        self._settings = settings
+
+    async def answer(self, bell: Bell) -> None:
+        """Send what is in the outbox that a bell is about. Raises only for bugs."""
+        partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
+        with bind(conversation=bell.conversation, tenant=bell.tenant, traceparent=bell.traceparent):
+            try:
+                await self._drain(partition, bell)
+            except LeaseLost as lost:
+                log.warning("delivery ended: %s", lost)
+            except (Transient, Permanent) as error:
+                # The store is away, or the channel is not configured now: the bell itself remembers that there is work.
+                log.warning("delivery put off", extra={"fields": {"error": str(error)}})
+                await self._bells.ring_again(step=Step.RING_PART, queue=OUTBOUND, bell=bell)
+
+    async def _drain(self, partition: ConversationPartition, bell: Bell) -> None:
+        while True:
+            box = await partition.outbox()
+            if box.record.settled >= box.record.parts:
+                return
+            room, address = await self._room(partition, bell)
+            if room.channel.capabilities.sending is Sending.PAGE:
+                await publish(partition, now=self._clock.now())
+                return
+            now = self._clock.now()
+            if box.record.lease.state(now) is LeaseState.HELD:
+                await self._come_back(partition, box, bell)
+                return
+            if box.record.not_before and box.record.not_before > now:
+                return
+            part = await partition.part(box.record.settled + 1)
+            if part is None:
+                raise RuntimeError(f"part {box.record.settled + 1} of {partition.id!r} is missing")
+            try:
+                hold, leaving = await self._take(partition, box, part)
+            except Conflict:
+                continue
+            async with hold:
+                await self._send_off(room, address, hold, leaving, bell)
+            return
+
+    async def _room(self, partition: ConversationPartition, bell: Bell) -> tuple[Room, Address]:
+        head = await partition.record()
+        if head is None:
+            raise Permanent(f"the conversation {bell.conversation!r} has an outbox but no record")
+        address = head.record.address
+        room = await self._rooms.room(tenant=bell.tenant, conversation=bell.conversation, channel=address.channel)
+        return room, address
+
+    async def _send_off(
+        self, room: Room, address: Address, hold: OutboxHold, leaving: Stored[Part], bell: Bell
+    ) -> None:
+        """Send part after part under one lease until nothing is left or something has to wait."""
+        ends = self._clock.monotonic() + self._settings.drain_seconds
+        current: Stored[Part] | None = leaving
+        try:
+            while current:
+                more = self._clock.monotonic() < ends
+                current = await self._send(room, address, hold, current, bell, more=more)
+        except LeaseLost:
+            raise
+        except BaseException:
+            if not hold.given_back and not hold.lost:
+                await self._end.give_back(hold)
+            raise
+        if not hold.given_back:
+            await self._end.give_back(hold)
+            await self._bells.ring(step=Step.RING_PART, queue=OUTBOUND, bell=bell)
+
+    async def _send(
+        self, room: Room, address: Address, hold: OutboxHold, leaving: Stored[Part], bell: Bell, *, more: bool
+    ) -> Stored[Part] | None:
+        """Send one part and record what came of it; return the next one, already marked as about to leave."""
+        part = leaving.record
+        if part.starts > MOST_STARTS:
+            return await self._end.give_up(hold, leaving, reason=f"begun {part.starts - 1} times without an outcome")
+        hold.assert_running()
+        try:
+            provider_id = await hold.guard(
+                room.channel.send(address=address, part=part.payload, key=part.key, repeat=part.repeat)
+            )
+        except NotTaken as trouble:
+            await self._end.put_back(hold, leaving, trouble, bell)
+            return None
+        except OutcomeUnknown as trouble:
+            await self._end.wait_unknown(hold, leaving, trouble, bell)
+            return None
+        except Permanent as refusal:
+            return await self._end.refuse(hold, leaving, refusal)
+        return await self._end.sent(hold, leaving, provider_id, more=more)
+
+    async def _take(
+        self, partition: ConversationPartition, box: Stored[OutboxRecord], part: Stored[Part]
+    ) -> tuple[OutboxHold, Stored[Part]]:
+        """Take the outbox's lease and mark its next part as about to leave, in one transaction."""
+        leaving = about_to_leave(part.record, epoch=box.record.lease.epoch + 1, now=self._clock.now())
+
+        def begin(record: OutboxRecord, transaction: Transaction) -> OutboxRecord:
+            transaction.save(part, leaving)
+            return record.with_(not_before=None, ring=OUTBOUND)
+
+        hold = await Hold.take(
+            step=Step.TAKE_PART,
+            partition=partition,
+            stored=box,
+            load=partition.outbox,
+            clock=self._clock,
+            seconds=self._settings.lease_seconds,
+            change=begin,
+        )
+        return hold, Stored(part.id, leaving, hold.written[part.id])
+
+    async def _come_back(self, partition: ConversationPartition, box: Stored[OutboxRecord], bell: Bell) -> None:
+        """Someone else sends here: look again when their lease is over, unless a bell for that is coming."""
+        record = box.record
+        until = record.lease.until
+        if until is None or (record.bell_at and record.bell_at >= self._clock.now()):
+            return
+        at = watched(until) - timedelta(milliseconds=500)
+        transaction = Transaction()
+        transaction.save(box, record.with_(bell_at=at))
+        try:
+            await partition.commit(Step.MARK_BELL, transaction)
+        except Conflict:
+            return
+        await self._bells.ring(step=Step.RING_PART, queue=OUTBOUND, bell=bell, at=at)

@@ -1,0 +1,126 @@
+"""The intake stage: an event enters its mailbox once; commands are answered; the turn is rung for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import ValidationError
+
+from shared.conversation.mailbox import Arrival, Decide, Settled, arrive
+from shared.conversation.outbox import Outgoing
+from shared.messages import Bell, EventKind, InboundEvent, OutboundMessage, QueueUnavailable, StoreUnavailable
+from shared.pipeline import words
+from shared.pipeline.bells import Bells
+from shared.pipeline.commands import Commands
+from shared.pipeline.dead_letters import DeadLetters
+from shared.pipeline.rooms import Rooms
+from shared.pipeline.webhook import Inbound
+from shared.ports import Clock, Files, Sending
+from shared.steps import Step
+from shared.telemetry import bind, logger
+from shared.topology import OUTBOUND
+
+log = logger(__name__)
+
+
+class Intake:
+    """Takes messages of the `inbound` queue, in the order of their session."""
+
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        commands: Commands,
+        dead_letters: DeadLetters,
+        bells: Bells,
+        files: Files,
+        clock: Clock,
+        patience_seconds: float,
+    ) -> None:
+        self._rooms = rooms
+        self._commands = commands
+        self._dead_letters = dead_letters
+        self._bells = bells
+        self._files = files
+        self._clock = clock
+        self._patience = patience_seconds
+
+    async def receive(self, body: bytes, *, late: bool = False) -> None:
+        """Take one message. While the store or the queue is away it tries again with the session's lock held.
+
+        That keeps the order. It raises only when its patience is over, shortly before the function's time-out.
+        """
+        deadline = self._clock.monotonic() + self._patience
+        attempt = 0
+        while True:
+            try:
+                await self._receive(body, late=late)
+                return
+            except (StoreUnavailable, QueueUnavailable) as error:
+                delay = min(self._bells.back_off(attempt).total_seconds(), 10.0)
+                if self._clock.monotonic() + delay >= deadline:
+                    raise
+                attempt += 1
+                log.warning("intake waits", extra={"fields": {"error": str(error), "attempt": attempt}})
+                await asyncio.sleep(delay)
+
+    async def _receive(self, body: bytes, *, late: bool) -> None:
+        event = await self._event(body)
+        if event is None:
+            return
+        if late:
+            event = event.model_copy(update={"late": True})
+        with bind(event=event.id, conversation=event.conversation, tenant=event.tenant, traceparent=event.traceparent):
+            if event.kind is EventKind.UNREADABLE:
+                await self._dead_letters.unreadable(event)
+                return
+            await self.enter(event)
+
+    async def enter(self, event: InboundEvent) -> Arrival:
+        """Put a readable event into its mailbox and ring for what follows."""
+        room = await self._rooms.room(tenant=event.tenant, conversation=event.conversation, channel=event.channel)
+        decide = await self._commands.decision(room.partition, event) or _needs_turn(event)
+        arrival = await arrive(
+            room.partition,
+            event=event,
+            decide=decide,
+            render=room.render,
+            on_page=room.channel.capabilities.sending is Sending.PAGE,
+            now=self._clock.now(),
+        )
+        if not arrival.new:
+            log.info("delivered before")
+        bell = Bell(tenant=event.tenant, conversation=event.conversation, traceparent=event.traceparent)
+        if arrival.open:
+            await self._bells.ring(step=Step.RING_TURN, queue=arrival.queue, bell=bell)
+        if arrival.answered:
+            await self._bells.ring(step=Step.RING_DELIVERY, queue=OUTBOUND, bell=bell)
+        return arrival
+
+    async def _event(self, body: bytes) -> InboundEvent | None:
+        try:
+            inbound = Inbound.model_validate_json(body)
+            if inbound.event:
+                return inbound.event
+            stored = await self._files.get(id=inbound.file)
+            if stored is not None:
+                return InboundEvent.model_validate_json(stored)
+            reason = f"the file of the large event {inbound.id!r} is gone"
+        except ValidationError as error:
+            reason = f"not one of our events: {error.error_count()} errors, the first at {error.errors()[0]['loc']}"
+        await self._dead_letters.unroutable(body, reason=reason)
+        return None
+
+
+def _needs_turn(event: InboundEvent) -> Decide:
+    if event.kind is EventKind.PRESS and not event.button.startswith("say:"):
+        # A button of something that is over, or of another version of ours.
+        gone = Outgoing(
+            name=f"{event.id}:answer",
+            message=OutboundMessage(text=words.BUTTON_GONE),
+            event=event.id,
+            notice=True,
+            traceparent=event.traceparent,
+        )
+        return lambda _: Settled({}, [gone])
+    return lambda _: None

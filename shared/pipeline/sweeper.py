@@ -1,0 +1,62 @@
+"""The sweeper: rings again for whatever is past the time at which somebody should have acted."""
+
+from __future__ import annotations
+
+from shared.conversation.outbox import RUNG
+from shared.conversation.records import OUTBOX, RECORD
+from shared.messages import Bell, Conflict
+from shared.pipeline.bells import Bells
+from shared.ports import Clock, Document, Replace, Store
+from shared.steps import Step
+from shared.telemetry import logger
+from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
+
+log = logger(__name__)
+
+RINGS = (TURNS, BACKGROUND, OUTBOUND, DEAD_LETTERS)
+PAGES = 50
+"""How many pages one sweep reads at most; the next one goes on."""
+
+
+class Sweeper:
+    """Rings for what is overdue."""
+
+    def __init__(self, *, store: Store, bells: Bells, clock: Clock) -> None:
+        self._store = store
+        self._bells = bells
+        self._clock = clock
+
+    async def sweep(self) -> int:
+        """Ring for everything overdue; return how many bells were sent."""
+        rung = 0
+        for _ in range(PAGES):
+            # What was rung for is moved on, so that the first page is always the next one.
+            page = await self._store.due(now=self._clock.now(), rings=RINGS)
+            for document in page.documents:
+                await self._ring(document)
+            rung += len(page.documents)
+            if not page.continuation:
+                break
+        if rung:
+            log.info("swept", extra={"fields": {"rung": rung}})
+        return rung
+
+    async def _ring(self, document: Document) -> None:
+        body = document.body
+        bell = Bell(
+            tenant=document.partition.tenant,
+            conversation=body.get("conversation", document.partition.key),
+            subject="" if document.id in (RECORD, OUTBOX) else document.id,
+            traceparent=body.get("traceparent", ""),
+        )
+        await self._bells.ring(step=Step.SWEEP, queue=body["ring"], bell=bell)
+        later = (self._clock.now() + RUNG).isoformat()
+        try:
+            await self._store.batch(
+                step=Step.MARK_SWEPT,
+                partition=document.partition,
+                operations=[Replace(document.id, {**body, "wake_at": later}, document.etag)],
+            )
+        except Conflict:
+            # Somebody acted meanwhile: the bell finds nothing to do.
+            return

@@ -1,0 +1,203 @@
+"""What the chat page reads: its items and progress, and the files of its conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Protocol
+
+from shared.conversation.partition import ConversationPartition
+from shared.conversation.records import PROGRESS, PageItem, PageRole, ProgressRecord
+from shared.messages import Address, Attachment, TooLarge, Transient, Unreadable
+from shared.ports import Channel, Files, Json, Store, StoredFile, WebhookRequest, WebhookResponse
+from shared.telemetry import logger
+
+log = logger(__name__)
+
+PAGE_ITEMS = 100
+"""The most items in one answer."""
+KEEP_FILES = timedelta(days=90)
+
+_NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class UploadedFile(Protocol):
+    """A file as it was sent."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+class PageChannel(Channel, Protocol):
+    """A channel with a page of its own."""
+
+    async def open(self) -> None:
+        """Get ready to know who somebody is."""
+
+    def address(self, *, request: WebhookRequest) -> Address:
+        """The chat of whoever asks. Raises Unverified; any other exception counts as it."""
+
+    def page(self, *, request: WebhookRequest) -> WebhookResponse:
+        """The page itself."""
+
+    def asset(self, *, request: WebhookRequest, name: str) -> WebhookResponse:
+        """A file that the page is made of."""
+
+    def message_id(self, *, event: str) -> str:
+        """The page's own id of the message that an event came from."""
+
+    def read_upload(self, *, request: WebhookRequest) -> UploadedFile:
+        """The file that somebody sends. Raises Unreadable."""
+
+    def answer_file(self, *, file: StoredFile, content: bytes) -> WebhookResponse:
+        """A stored file as a browser may have it."""
+
+
+class WebChat:
+    """The reads of the chat page. What its people write comes in as a webhook, like any channel's."""
+
+    def __init__(self, *, channel: PageChannel, store: Store, files: Files, max_file_bytes: int) -> None:
+        self._channel = channel
+        self._store = store
+        self._files = files
+        self._max_file_bytes = max_file_bytes
+
+    async def page(self, *, request: WebhookRequest) -> WebhookResponse:
+        """The page."""
+        await self._channel.open()
+        return self._channel.page(request=request)
+
+    def asset(self, *, request: WebhookRequest, name: str) -> WebhookResponse:
+        """A file that the page is made of."""
+        return self._channel.asset(request=request, name=name)
+
+    async def events(self, *, request: WebhookRequest) -> WebhookResponse:
+        """`after=N`: the items behind number N, the oldest first. `before=N`: those ahead of it. Neither: the latest.
+
+        `last` is where to go on from, `more` says that there is more in the direction that was asked for.
+        """
+        return await self._for_person(request, self._events)
+
+    async def upload(self, *, request: WebhookRequest) -> WebhookResponse:
+        """Keep a file for the conversation of whoever sends it; the answer describes it."""
+        return await self._for_person(request, self._upload)
+
+    async def download(self, *, request: WebhookRequest, id: str) -> WebhookResponse:
+        """A file, for the conversation that owns it."""
+
+        async def answer(_: WebhookRequest, address: Address) -> WebhookResponse:
+            file = await self._files.describe(id=id)
+            content = await self._files.get(id=id) if file and file.owner == address.conversation else None
+            if file is None or content is None:
+                return _json(404, {"error": "There is no such file, or not any more."})
+            return self._channel.answer_file(file=file, content=content)
+
+        return await self._for_person(request, answer)
+
+    async def _for_person(
+        self, request: WebhookRequest, answer: Callable[[WebhookRequest, Address], Awaitable[WebhookResponse]]
+    ) -> WebhookResponse:
+        await self._channel.open()
+        try:
+            address = self._channel.address(request=request)
+        except Exception as error:  # noqa: BLE001  whatever went wrong while verifying: it fails closed
+            log.info("web chat request refused", extra={"fields": {"error": type(error).__name__}})
+            return _json(401, {"error": "Please load the page again to sign in."})
+        try:
+            return await answer(request, address)
+        except Transient:
+            return _json(503, {"error": "Praxos cannot answer at the moment."})
+        except TooLarge as error:
+            return _json(413, {"error": str(error)})
+        except Unreadable as error:
+            return _json(400, {"error": str(error)})
+
+    async def _events(self, request: WebhookRequest, address: Address) -> WebhookResponse:
+        after, before = _number(request, "after"), _number(request, "before")
+        partition = ConversationPartition(store=self._store, tenant=address.tenant, conversation=address.conversation)
+        record, outbox, progress = await asyncio.gather(
+            partition.record(), partition.outbox(), partition.load(PROGRESS, ProgressRecord)
+        )
+        published = outbox.record.published
+        items: list[PageItem] = []
+        if published > (after or 0):
+            found = await self._store.query(
+                partition=partition.key,
+                kind="page",
+                after=after,
+                before=before,
+                descending=after is None,
+                limit=PAGE_ITEMS,
+            )
+            items = [PageItem.model_validate(document.body) for document in found]
+        more = len(items) == PAGE_ITEMS
+        if after is None:
+            items.reverse()
+        waiting = record.record.waiting if record else 0
+        working = waiting > 0 or outbox.record.parts > outbox.record.settled
+        doing = progress.record if progress and progress.record.text and working else None
+        return _json(
+            200,
+            {
+                "items": [self._item(item) for item in items],
+                "last": items[-1].n if items else max(after or 0, published),
+                "more": more,
+                "progress": {"text": doing.text, "since": doing.since.isoformat()} if doing else None,
+                "working": working,
+            },
+        )
+
+    def _item(self, item: PageItem) -> Json:
+        return {
+            "n": item.n,
+            "role": item.role.value,
+            "text": item.text,
+            "html": item.html,
+            "attachments": [_attachment(attachment) for attachment in item.attachments],
+            "buttons": [[button.model_dump(mode="json") for button in row] for row in item.buttons],
+            "at": item.at.isoformat(),
+            "id": self._channel.message_id(event=item.event) if item.role is PageRole.PERSON else "",
+        }
+
+    async def _upload(self, request: WebhookRequest, address: Address) -> WebhookResponse:
+        if len(request.body) > self._max_file_bytes:
+            raise TooLarge(f"A file may have at most {self._max_file_bytes // 1_000_000} MB.")
+        upload = self._channel.read_upload(request=request)
+        file = await self._files.put(
+            owner=address.conversation,
+            name=upload.name,
+            media_type=upload.media_type,
+            content=upload.content,
+            keep=KEEP_FILES,
+        )
+        return _json(201, {"id": file.id, "name": file.name, "media_type": file.media_type, "size": file.size})
+
+
+def _attachment(attachment: Attachment) -> Json:
+    return {
+        "id": attachment.file,
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "size": attachment.size,
+    }
+
+
+def _number(request: WebhookRequest, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise Unreadable(f"{name} is a number, 0 or more")
+    return int(text)
+
+
+def _json(status: int, body: Json) -> WebhookResponse:
+    return WebhookResponse(
+        status=status, body=json.dumps(body).encode(), media_type="application/json", headers=_NO_STORE
+    )
