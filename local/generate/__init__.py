@@ -1,0 +1,1 @@
+"""What is written by the code about itself: settings, state diagrams, and a check of the pinned requirements."""
