@@ -322,7 +322,12 @@ class App:
         """What the web page reads."""
         from shared.pipeline.web_chat import WebChat
 
-        return WebChat(app_channel=self.channel, store=self.store, files=self.files, settings=self.settings)
+        return WebChat(
+            channel=self.channel,
+            store=self.store,
+            files=self.files,
+            max_file_bytes=self.settings.max_file_bytes,
+        )
 
     async def problems(self) -> list[str]:
         """What keeps the process from doing its work; empty when nothing does."""

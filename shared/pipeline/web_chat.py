@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.conversation.partition import ConversationPartition
 from shared.conversation.records import PROGRESS, PageItem, PageRole, ProgressRecord
@@ -16,6 +16,7 @@ from shared.telemetry import logger
 
 log = logger(__name__)
 
+CHANNEL = "web"
 PAGE_ITEMS = 100
 """The most items in one answer."""
 KEEP_FILES = timedelta(days=90)
@@ -34,11 +35,9 @@ class UploadedFile(Protocol):
     def content(self) -> bytes: ...
 
 
+@runtime_checkable
 class PageChannel(Channel, Protocol):
     """A channel with a page of its own."""
-
-    async def open(self) -> None:
-        """Get ready to know who somebody is."""
 
     def address(self, *, request: WebhookRequest) -> Address:
         """The chat of whoever asks. Raises Unverified; any other exception counts as it."""
@@ -59,23 +58,34 @@ class PageChannel(Channel, Protocol):
         """A stored file as a browser may have it."""
 
 
+Answer = Callable[[PageChannel, WebhookRequest, Address], Awaitable[WebhookResponse]]
+NOT_HERE = WebhookResponse(status=404, body=b"there is no web chat here")
+
+
 class WebChat:
     """The reads of the chat page. What its people write comes in as a webhook, like any channel's."""
 
-    def __init__(self, *, channel: PageChannel, store: Store, files: Files, max_file_bytes: int) -> None:
-        self._channel = channel
+    def __init__(
+        self, *, channel: Callable[[str], Awaitable[Channel | None]], store: Store, files: Files, max_file_bytes: int
+    ) -> None:
+        self._find = channel
         self._store = store
         self._files = files
         self._max_file_bytes = max_file_bytes
 
+    async def _channel(self) -> PageChannel | None:
+        found = await self._find(CHANNEL)
+        return found if isinstance(found, PageChannel) else None
+
     async def page(self, *, request: WebhookRequest) -> WebhookResponse:
         """The page."""
-        await self._channel.open()
-        return self._channel.page(request=request)
+        channel = await self._channel()
+        return channel.page(request=request) if channel else NOT_HERE
 
-    def asset(self, *, request: WebhookRequest, name: str) -> WebhookResponse:
+    async def asset(self, *, request: WebhookRequest, name: str) -> WebhookResponse:
         """A file that the page is made of."""
-        return self._channel.asset(request=request, name=name)
+        channel = await self._channel()
+        return channel.asset(request=request, name=name) if channel else NOT_HERE
 
     async def events(self, *, request: WebhookRequest) -> WebhookResponse:
         """`after=N`: the items behind number N, the oldest first. `before=N`: those ahead of it. Neither: the latest.
@@ -91,26 +101,26 @@ class WebChat:
     async def download(self, *, request: WebhookRequest, id: str) -> WebhookResponse:
         """A file, for the conversation that owns it."""
 
-        async def answer(_: WebhookRequest, address: Address) -> WebhookResponse:
+        async def answer(channel: PageChannel, _: WebhookRequest, address: Address) -> WebhookResponse:
             file = await self._files.describe(id=id)
             content = await self._files.get(id=id) if file and file.owner == address.conversation else None
             if file is None or content is None:
                 return _json(404, {"error": "There is no such file, or not any more."})
-            return self._channel.answer_file(file=file, content=content)
+            return channel.answer_file(file=file, content=content)
 
         return await self._for_person(request, answer)
 
-    async def _for_person(
-        self, request: WebhookRequest, answer: Callable[[WebhookRequest, Address], Awaitable[WebhookResponse]]
-    ) -> WebhookResponse:
-        await self._channel.open()
+    async def _for_person(self, request: WebhookRequest, answer: Answer) -> WebhookResponse:
+        channel = await self._channel()
+        if channel is None:
+            return NOT_HERE
         try:
-            address = self._channel.address(request=request)
+            address = channel.address(request=request)
         except Exception as error:  # noqa: BLE001  whatever went wrong while verifying: it fails closed
             log.info("web chat request refused", extra={"fields": {"error": type(error).__name__}})
             return _json(401, {"error": "Please load the page again to sign in."})
         try:
-            return await answer(request, address)
+            return await answer(channel, request, address)
         except Transient:
             return _json(503, {"error": "Praxos cannot answer at the moment."})
         except TooLarge as error:
@@ -118,7 +128,7 @@ class WebChat:
         except Unreadable as error:
             return _json(400, {"error": str(error)})
 
-    async def _events(self, request: WebhookRequest, address: Address) -> WebhookResponse:
+    async def _events(self, channel: PageChannel, request: WebhookRequest, address: Address) -> WebhookResponse:
         after, before = _number(request, "after"), _number(request, "before")
         partition = ConversationPartition(store=self._store, tenant=address.tenant, conversation=address.conversation)
         record, outbox, progress = await asyncio.gather(
@@ -145,7 +155,7 @@ class WebChat:
         return _json(
             200,
             {
-                "items": [self._item(item) for item in items],
+                "items": [_item(channel, item) for item in items],
                 "last": items[-1].n if items else max(after or 0, published),
                 "more": more,
                 "progress": {"text": doing.text, "since": doing.since.isoformat()} if doing else None,
@@ -153,22 +163,10 @@ class WebChat:
             },
         )
 
-    def _item(self, item: PageItem) -> Json:
-        return {
-            "n": item.n,
-            "role": item.role.value,
-            "text": item.text,
-            "html": item.html,
-            "attachments": [_attachment(attachment) for attachment in item.attachments],
-            "buttons": [[button.model_dump(mode="json") for button in row] for row in item.buttons],
-            "at": item.at.isoformat(),
-            "id": self._channel.message_id(event=item.event) if item.role is PageRole.PERSON else "",
-        }
-
-    async def _upload(self, request: WebhookRequest, address: Address) -> WebhookResponse:
+    async def _upload(self, channel: PageChannel, request: WebhookRequest, address: Address) -> WebhookResponse:
         if len(request.body) > self._max_file_bytes:
             raise TooLarge(f"A file may have at most {self._max_file_bytes // 1_000_000} MB.")
-        upload = self._channel.read_upload(request=request)
+        upload = channel.read_upload(request=request)
         file = await self._files.put(
             owner=address.conversation,
             name=upload.name,
@@ -177,6 +175,19 @@ class WebChat:
             keep=KEEP_FILES,
         )
         return _json(201, {"id": file.id, "name": file.name, "media_type": file.media_type, "size": file.size})
+
+
+def _item(channel: PageChannel, item: PageItem) -> Json:
+    return {
+        "n": item.n,
+        "role": item.role.value,
+        "text": item.text,
+        "html": item.html,
+        "attachments": [_attachment(attachment) for attachment in item.attachments],
+        "buttons": [[button.model_dump(mode="json") for button in row] for row in item.buttons],
+        "at": item.at.isoformat(),
+        "id": channel.message_id(event=item.event) if item.role is PageRole.PERSON else "",
+    }
 
 
 def _attachment(attachment: Attachment) -> Json:
