@@ -1,0 +1,1 @@
+"""Chat platforms, one folder each. They import ports and below, and never each other."""
