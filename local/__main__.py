@@ -1,0 +1,44 @@
+"""The commands of `python -m local`. Each is loaded only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from local.roles import ROLES
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; return the process's exit code."""
+    arguments = _parser().parse_args(argv)
+    code: int = import_module(arguments.module).main(arguments)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Praxos on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="start the assistant and print the address of its chat page")
+    up.add_argument("--role", choices=ROLES, help="run one scale group in a process of its own, on the same data")
+    up.set_defaults(module="local.up")
+
+    chat = commands.add_parser("chat", help="talk in this terminal to an assistant that runs")
+    chat.set_defaults(module="local.chat")
+
+    doctor = commands.add_parser("doctor", help="say what is configured, what is missing and how to fix it")
+    doctor.set_defaults(module="local.doctor")
+
+    channels = commands.add_parser("channels", help="set up a chat platform").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    setup = channels.add_parser("setup", help="register the webhook with the platform")
+    setup.add_argument("channel", choices=("telegram",))
+    setup.add_argument("--url", required=True, help="the public address of this assistant, such as https://example.org")
+    setup.set_defaults(module="local.channels")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""The HTTP side of the host: the app's HTTP functions on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import azure.functions as func
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from multidict import CIMultiDict
+
+from local.indexing import HttpFunction
+from local.invocations import Invocations
+from local.routes import Routes
+from shared import telemetry
+
+_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+_KEEP_ALIVE_SECONDS = 75.0
+
+_log = telemetry.logger("local.http")
+
+
+def tunnel_paths(prefix: str) -> re.Pattern[str]:
+    """The webhooks that platforms call from outside: all but that of the web page, which is served to this machine."""
+    return re.compile(f"/{re.escape(prefix)}/webhooks/(?!web/?$)[^/]+/?", re.IGNORECASE)
+
+
+class HttpServer:
+    """Serves HTTP functions: routes, keys, limits; a function that fails is a plain 500."""
+
+    def __init__(
+        self,
+        *,
+        routes: Routes,
+        invocations: Invocations,
+        tunnel: re.Pattern[str],
+        body_limit: int,
+        host_key: Callable[[], Awaitable[str]],
+    ) -> None:
+        """`tunnel`: the paths that are served under any Host, since a tunnel's public name leads to them."""
+        self._routes = routes
+        self._invocations = invocations
+        self._tunnel = tunnel
+        self._body_limit = body_limit
+        self._host_key = host_key
+        self._server: web.Server | None = None
+        self._listener: Any = None
+
+    async def start(self, listening: socket.socket) -> None:
+        """Serve the connections of a listening socket."""
+        loop = asyncio.get_running_loop()
+        self._server = web.Server(
+            self._answer,
+            request_factory=self._request,
+            access_log=None,
+            logger=_log,
+            auto_decompress=False,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
+        self._listener = await loop.create_server(self._server, sock=listening)
+
+    async def stop(self, *, seconds: float) -> None:
+        """Accept no more connections, let the requests in work finish for so many seconds, then cancel them."""
+        if self._server:
+            self._listener.close()
+            self._server.pre_shutdown()
+            await self._server.shutdown(seconds)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        limit = self._body_limit
+        return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        host = request.headers.get("Host", "")
+        if not _LOOPBACK_HOST.fullmatch(host) and not self._tunnel.fullmatch(unquote(path)):
+            return web.Response(status=403, text="This host answers to 127.0.0.1 and localhost only.\n")
+        found = self._routes.find(request.method, path)
+        if found is None:
+            return web.Response(status=404, text="There is nothing here.\n")
+        function, route_params = found
+        params = dict(parse_qsl(query, keep_blank_values=True))
+        if not function.anonymous and not await self._has_key(request, params):
+            return web.Response(status=401, text="This needs the host's key, in the header x-functions-key.\n")
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return web.Response(status=413, text=f"A request has at most {self._body_limit} bytes.\n")
+        given = func.HttpRequest(
+            request.method,
+            f"http://{host}{request.raw_path}",
+            headers=_merged(request.headers),
+            params=params,
+            route_params=route_params,
+            body=body,
+        )
+        return await self._invoke(function, given)
+
+    async def _invoke(self, function: HttpFunction, given: func.HttpRequest) -> web.Response:
+        try:
+            return _response(await self._invocations.run(function, given, interactive=True))
+        except Exception:  # noqa: BLE001  whatever the function raises, the caller gets an answer
+            _log.exception("function %s failed", function.name)
+            return web.Response(status=500, text="Something went wrong here; the log says what.\n")
+
+    async def _has_key(self, request: web.BaseRequest, params: dict[str, str]) -> bool:
+        given = request.headers.get("x-functions-key") or params.get("code", "")
+        return hmac.compare_digest(given.encode("utf-8", "replace"), (await self._host_key()).encode())
+
+
+def _merged(headers: Any) -> dict[str, str]:
+    """Header names to values, those that came several times joined with commas."""
+    merged: dict[str, str] = {}
+    for name, value in headers.items():
+        lower = name.lower()
+        merged[lower] = f"{merged[lower]},{value}" if lower in merged else value
+    return merged
+
+
+def _response(returned: object) -> web.Response:
+    """What a function returned, as the worker understands it: a response, a text, or nothing."""
+    if returned is None:
+        return web.Response(status=204)
+    if isinstance(returned, str):
+        return web.Response(text=returned)
+    if not isinstance(returned, func.HttpResponse):
+        raise TypeError(f"an HTTP function returns HttpResponse or str, not {type(returned).__name__}")
+    headers = CIMultiDict(returned.headers.items())
+    if "Content-Type" not in headers:
+        text = returned.mimetype.startswith("text/")
+        headers["Content-Type"] = f"{returned.mimetype}; charset={returned.charset}" if text else returned.mimetype
+    return web.Response(status=returned.status_code, body=returned.get_body(), headers=headers)
