@@ -1,0 +1,58 @@
+"""The assistant: what a turn asks for an answer. Cheap to import; the agent's libraries load on the first question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from shared.agent.turn import Answer, Control, Question, Said
+from shared.ports import Clock, Tool
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.agent import graph
+    from shared.agent.models import Models
+
+
+class Assistant:
+    """Answers questions with a chain of models and a set of tools."""
+
+    def __init__(self, *, settings: Settings, models: Models, tools: Sequence[Tool], clock: Clock) -> None:
+        self._settings = settings
+        self._models = models
+        self._tools = tools
+        self._clock = clock
+        self._graph: graph.Graph | None = None
+
+    async def warm(self) -> None:
+        """Load the agent's libraries and build its graph ahead of the first question. Seconds, most of it in a thread."""
+        await self._built()
+
+    async def answer(self, *, question: Question, control: Control) -> Answer:
+        """Answer what a person said, calling tools on the way.
+
+        Raises ModelUnavailable when no model answers now, Permanent when none ever will, BudgetSpent, and whatever
+        `control` raises, such as LeaseLost.
+        """
+        built = await self._built()
+        from shared.agent import graph  # its libraries take seconds to import: `_built` has loaded them in a thread
+
+        return await graph.answer(graph=built, question=question, control=control)
+
+    async def summarise(self, *, summary: str, said: Sequence[Said]) -> str:
+        """The running summary that takes the place of `summary` and the messages after it. Raises as `answer` does."""
+        await self._built()
+        from shared.agent import graph  # as above
+
+        return await graph.summarise(models=self._models, summary=summary, said=said)
+
+    async def _built(self) -> graph.Graph:
+        if self._graph is None:
+            module = await asyncio.to_thread(import_module, "shared.agent.graph")
+            if self._graph is None:
+                self._graph = module.build(
+                    models=self._models, tools=self._tools, steps=self._settings.turn_steps, clock=self._clock
+                )
+        return self._graph
