@@ -131,9 +131,9 @@ class WebChat:
     async def _events(self, channel: PageChannel, request: WebhookRequest, address: Address) -> WebhookResponse:
         after, before = _number(request, "after"), _number(request, "before")
         partition = ConversationPartition(store=self._store, tenant=address.tenant, conversation=address.conversation)
-        record, outbox, progress = await asyncio.gather(
-            partition.record(), partition.outbox(), partition.load(PROGRESS, ProgressRecord)
-        )
+        # In this order: a turn that ends in between shows in the outbox, so that its reply is never missed for a pause.
+        record = await partition.record()
+        outbox, progress = await asyncio.gather(partition.outbox(), partition.load(PROGRESS, ProgressRecord))
         published = outbox.record.published
         items: list[PageItem] = []
         if published > (after or 0):

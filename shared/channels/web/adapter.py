@@ -19,7 +19,7 @@ ACCOUNT = "local"
 """There is one web chat in a deployment."""
 
 SESSION_KEY = "web-session-key"
-TERMINAL_TOKEN = "web-terminal-token"  # noqa: S105  the name of the secret, not the secret
+TERMINAL_TOKEN = "terminal-token"  # noqa: S105  the name of the secret, not the secret
 
 
 class WebChannel:
@@ -114,6 +114,11 @@ class WebChannel:
             gate=self._gate,
             max_file_bytes=self._parts.settings.max_file_bytes,
         )
+
+    @property
+    def terminal_token(self) -> str:
+        """What proves to a running host that somebody can read its data folder."""
+        return self._gate.token
 
     def asset(self, *, request: WebhookRequest, name: str) -> WebhookResponse:
         """A file that the page is made of."""

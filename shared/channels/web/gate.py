@@ -29,7 +29,7 @@ class Gate:
 
     def __init__(self, *, settings: WebSettings, sessions: Sessions, token: str) -> None:
         self._settings = settings
-        self._token = token
+        self.token = token
         self.sessions = sessions
 
     def identify(self, request: WebhookRequest) -> Person:
@@ -61,7 +61,7 @@ class Gate:
         if not self.is_local(request):
             raise Unverified("the local chat answers on the loopback interface only")
         if "authorization" in request.headers:
-            check_bearer(request.headers, token=self._token)
+            check_bearer(request.headers, token=self.token)
             _check_origin(request, required=False)
             return Person(id=TERMINAL)
         _check_origin(request)
