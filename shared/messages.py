@@ -13,6 +13,15 @@ BUTTON_VALUE_BYTES = 64
 """Telegram's limit on `callback_data`, the smallest of all platforms."""
 
 
+LONGEST_TEXT = 200_000
+"""Characters. What a channel takes in at most as text, so that a turn fits into one transaction of the store."""
+
+
+def clean(text: str) -> str:
+    """Text that every store and platform can hold: no NUL, and no half of a surrogate pair."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 class Word(BaseModel):
     """A value that crosses a boundary: immutable, and strict about unknown fields."""
 

@@ -46,6 +46,9 @@ log = logger(__name__)
 SUMMARY = "summary"
 """The subject of a bell that asks for the history's older part to be summarised."""
 
+LONGEST_REMEMBERED = 16_000
+"""Characters of one message that later turns see."""
+
 ConversationHold = Hold[ConversationRecord]
 
 
@@ -219,6 +222,12 @@ def _remember(transaction: Transaction, record: ConversationRecord, entry: Entry
     number = record.messages
     for role, text in pairs:
         number += 1
-        message = Message(n=number, generation=entry.generation, role=role, text=text, event=event.id, at=now)
+        message = Message(
+            n=number, generation=entry.generation, role=role, text=_shortened(text), event=event.id, at=now
+        )
         transaction.create(f"message:{number}", message)
     return number
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_REMEMBERED else text[:LONGEST_REMEMBERED] + " […]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from shared.access.people import People
@@ -13,9 +14,9 @@ from shared.access.records import User
 from shared.agent.turn import Answer, Control, Question, Role, Said
 from shared.conversation.lease import Hold
 from shared.conversation.partition import ConversationPartition, Stored
-from shared.conversation.records import ConversationRecord, Entry, MessageRole, Run
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry, MessageRole, Run
 from shared.conversation.reminders import UserReminders
-from shared.messages import Address, BudgetSpent, EventKind, InboundEvent, OutboundMessage
+from shared.messages import Address, Attachment, BudgetSpent, EventKind, InboundEvent, OutboundMessage, clean
 from shared.pipeline import words
 from shared.pipeline.commands import said
 from shared.pipeline.progress import ProgressDisplay
@@ -27,6 +28,9 @@ FRESH = 0.2
 """Seconds for which what was read of the record still counts as read before a step."""
 GRACE = 5.0
 """Seconds past its budget after which a turn is cut, where the agent did not stop by itself."""
+LONGEST_REPLY = 60_000
+"""Characters; more than fifteen messages on Telegram."""
+SHOWN_OF_LONG = 2_000
 WINDOW = 3
 """How many times the history's length is read at most, while older messages wait to be summarised."""
 
@@ -125,9 +129,24 @@ class TurnWork:
         finally:
             if display:
                 await display.stop()
-        reply_to = event.message if event.group else ""
-        message = OutboundMessage(text=answer.text, attachments=tuple(answer.attachments), reply_to=reply_to)
-        return Spoken(message, answer)
+        return Spoken(await self._reply(event, answer), answer)
+
+    async def _reply(self, event: InboundEvent, answer: Answer) -> OutboundMessage:
+        """The answer as a message; one that nobody would scroll through comes as a file."""
+        text = clean(answer.text)
+        attachments = tuple(answer.attachments)
+        if len(text) > LONGEST_REPLY:
+            stored = await self._files.put(
+                owner=event.conversation,
+                name="reply.md",
+                media_type="text/markdown",
+                content=text.encode(),
+                keep=timedelta(seconds=KEEP_FINISHED),
+            )
+            whole = Attachment(name=stored.name, media_type=stored.media_type, size=stored.size, file=stored.id)
+            text = f"{text[:SHOWN_OF_LONG]}…\n\n{words.REST_IN_FILE}"
+            attachments = (*attachments, whole)
+        return OutboundMessage(text=text, attachments=attachments, reply_to=event.message if event.group else "")
 
     async def _question(
         self, partition: ConversationPartition, record: ConversationRecord, entry: Entry, user: User

@@ -17,12 +17,17 @@ OUT_OF_TIME = (
 )
 BUTTON_GONE = "That button no longer does anything."
 UNREADABLE = "Sorry, I could not read your last message, so I put it aside for the people who run me."
+REST_IN_FILE = "That is only the beginning: the whole answer is in the file."
 NOT_DELIVERED = "One of my replies could not be delivered here."
 MAYBE_DELIVERED = (
     "I do not know whether one of my replies reached you. If something seems to be missing, please ask again."
 )
 NEW_CONVERSATION = "Done: we start afresh. I no longer look at what was said before."
 
+WHAT_I_DO = (
+    "I am an assistant that you can simply talk to. I can tell times, calculate, read web pages and files, remember"
+    " things for you, and remind you of them."
+)
 _EXAMPLES = (
     ("What time is it in Tokyo?", "say:What time is it in Tokyo?"),
     ("Remind me in one minute", "say:Remind me in 1 minute to stretch"),
@@ -33,8 +38,7 @@ _EXAMPLES = (
 def help_text() -> OutboundMessage:
     """What the assistant can do, and its commands."""
     lines = [
-        "I am an assistant that you can simply talk to. I can tell times, calculate, read web pages and files,"
-        " remember things for you, and remind you of them.",
+        WHAT_I_DO,
         "",
         *(f"- /{name} – {description}" for name, description in COMMANDS.items()),
     ]

@@ -107,7 +107,7 @@ class SqliteStore:
         if not 0 < len(operations) <= BATCH_OPERATIONS:
             raise TooLarge(f"{step}: a transaction has 1 to {BATCH_OPERATIONS} operations, not {len(operations)}")
         prepared = [(operation, _row(operation)) for operation in operations]
-        size = sum(len(row[0]) for _, row in prepared if row)
+        size = sum(len(row[0].encode()) for _, row in prepared if row)
         if size > BATCH_BYTES:
             raise TooLarge(f"{step}: a transaction holds at most {BATCH_BYTES} bytes, not {size}")
         now = time.time()
@@ -177,7 +177,7 @@ def _row(operation: Operation) -> _Row | None:
     body = operation.body
     wake_at = body.get("wake_at")
     return (
-        json.dumps(body, separators=(",", ":")),
+        json.dumps(body, separators=(",", ":"), ensure_ascii=False),
         body.get("kind"),
         body.get("n"),
         body.get("state"),
