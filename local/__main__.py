@@ -25,6 +25,8 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(module="local.up")
 
     chat = commands.add_parser("chat", help="talk in this terminal to an assistant that runs")
+    chat.add_argument("words", nargs="*", help="say this, print the answer and end")
+    chat.add_argument("--url", default="", help="where it runs, if not at PRAXOS_PORT on this machine")
     chat.set_defaults(module="local.chat")
 
     doctor = commands.add_parser("doctor", help="say what is configured, what is missing and how to fix it")
