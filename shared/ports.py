@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -298,6 +298,17 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Registrable(Protocol):
+    """A channel whose platform has to be told where its webhook is: `python -m local channels setup` does."""
+
+    async def register(self, *, url: str, commands: Mapping[str, str]) -> Sequence[str]:
+        """Register the webhook at the public address `url` and the command menu; return lines for whoever asked.
+
+        May be repeated. Raises SettingError where the address cannot do, or what a call to the platform raises.
+        """
 
 
 # --- models, tools and what they lean on ----------------------------------------------------------------------
