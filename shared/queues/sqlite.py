@@ -255,6 +255,8 @@ class SqliteBroker:
 
     async def close(self) -> None:
         """End the locks that are still held, and close the file."""
+        if self._closed:
+            return
         self._closed = True
         if self._poll:
             self._poll.cancel()
