@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
@@ -57,8 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.share >= 1:
         return
     crash = [item for item in items if (ROOT / "tests" / "crash") in item.path.parents]
-    chooser = random.Random(config.option.seed)
-    kept = {item.nodeid for item in crash if chooser.random() < config.option.share}
+    count = min(len(crash), math.ceil(len(crash) * config.option.share))
+    kept = set(random.Random(config.option.seed).sample([item.nodeid for item in crash], count))
     dropped = [item for item in crash if item.nodeid not in kept]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if item not in dropped]

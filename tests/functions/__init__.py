@@ -1,0 +1,1 @@
+"""The function app as the Functions host sees it."""
