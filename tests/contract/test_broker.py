@@ -49,7 +49,7 @@ async def another(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualC
         return opened[-1]
 
     yield open_one
-    for broker in opened:  # closing twice does no harm
+    for broker in opened:
         await broker.close()
 
 
@@ -335,11 +335,11 @@ async def test_a_batch_has_at_most_256_kilobytes(broker: Broker) -> None:
     await broker.send(step=STEP, queue=TURNS, messages=[QueueMessage(body=most, id="id")])
     with pytest.raises(TooLarge):
         await broker.send(step=STEP, queue=TURNS, messages=[QueueMessage(body=most + b"x", id="id")])
+    half = QueueMessage(body=most[: MAX_MESSAGE_BYTES // 2], id="id")
     with pytest.raises(TooLarge):
-        half = QueueMessage(body=most[: MAX_MESSAGE_BYTES // 2], id="id")
         await broker.send(step=STEP, queue=TURNS, messages=[half, half])
+    heavy = QueueMessage(body=most, id="id", properties={"name": "value"})
     with pytest.raises(TooLarge):
-        heavy = QueueMessage(body=most, id="id", properties={"name": "value"})
         await broker.send(step=STEP, queue=TURNS, messages=[heavy])
     assert len(await receive(broker)) == 1
 

@@ -131,14 +131,16 @@ async def test_closing_gives_back_what_is_held(file: Path) -> None:
     await second.close()
 
 
-async def test_a_file_of_a_newer_version_is_refused_and_left_alone(file: Path) -> None:
-    connection = sqlite3.connect(file)
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    asyncio.run(open_broker(path).close())
+    connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    before = file.read_bytes()
+    before = path.read_bytes()
     with pytest.raises(SettingError, match="newer"):
-        open_broker(file)
-    assert file.read_bytes() == before
+        open_broker(path)
+    assert path.read_bytes() == before
 
 
 async def test_used_ids_are_forgotten_after_their_window(tmp_path: Path) -> None:
