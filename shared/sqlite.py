@@ -38,6 +38,7 @@ class SqliteFile:
         self._inline = sync is Sync.NORMAL
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._refuse_newer(version)
             self._writer = self._connect(sync)
             self._reader = self._connect(sync)
             self._prepare(schema, version)
@@ -54,13 +55,23 @@ class SqliteFile:
         self._path.chmod(0o600)
         return connection
 
-    def _prepare(self, schema: str, version: int) -> None:
-        found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
+    def _refuse_newer(self, version: int) -> None:
+        if not self._path.exists():
+            return
+        # Read-only, before anything else: a file of a newer version is left exactly as it is.
+        connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        finally:
+            connection.close()
         if found > version:
             raise SettingError(
                 f"PRAXOS_HOME: {self._path} was written by a newer Praxos (format {found}, this one knows {version}); "
                 "use that version, or another data folder"
             )
+
+    def _prepare(self, schema: str, version: int) -> None:
+        found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
         if found < version:
             self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={version}; COMMIT;")
         self._writer.execute(f"PRAGMA busy_timeout={LOOP_WAIT_MS}")

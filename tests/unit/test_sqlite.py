@@ -1,0 +1,93 @@
+"""The SQLite file: writes in groups, each with its own fate, and clear words when the file cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from shared.messages import SettingError, StoreUnavailable
+from shared.settings import Sync
+from shared.sqlite import SqliteFile
+
+SCHEMA = "CREATE TABLE item (n INTEGER PRIMARY KEY)"
+
+
+def opened(path: Path, *, version: int = 1, sync: Sync = Sync.NORMAL) -> SqliteFile:
+    return SqliteFile(path / "x.db", schema=SCHEMA, version=version, sync=sync, busy=StoreUnavailable)
+
+
+def insert(n: int) -> object:
+    return lambda connection: connection.execute("INSERT INTO item VALUES (?)", (n,)).lastrowid
+
+
+def count(file: SqliteFile) -> int:
+    return int(file.read(lambda connection: connection.execute("SELECT count(*) FROM item").fetchone()[0]))
+
+
+@pytest.mark.parametrize("sync", list(Sync))
+async def test_one_failure_takes_nothing_of_its_group_with_it(tmp_path: Path, sync: Sync) -> None:
+    file = opened(tmp_path, sync=sync)
+    outcomes = await asyncio.gather(*(file.write(insert(n)) for n in (1, 2, 2, 3)), return_exceptions=True)  # type: ignore[arg-type]  # insert returns a function
+    assert [type(outcome) for outcome in outcomes] == [int, int, sqlite3.IntegrityError, int]
+    assert count(file) == 3
+    await file.close()
+
+
+async def test_a_write_is_committed_when_it_returns(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    await file.write(insert(1))  # type: ignore[arg-type]  # insert returns a function
+    with sqlite3.connect(tmp_path / "x.db") as other:
+        assert other.execute("SELECT count(*) FROM item").fetchone() == (1,)
+    await file.close()
+
+
+async def test_another_process_holding_the_lock_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    write = asyncio.create_task(file.write(insert(1)))  # type: ignore[arg-type]  # insert returns a function
+    turns = 0
+    while turns < 50:
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert not write.done()
+    other.execute("COMMIT")
+    await asyncio.wait_for(write, 5)
+    assert count(file) == 1
+    other.close()
+    await file.close()
+
+
+async def test_many_writers_on_one_file_lose_nothing(tmp_path: Path) -> None:
+    files = [opened(tmp_path) for _ in range(3)]
+    await asyncio.gather(*(file.write(insert(n * 3 + at)) for n in range(200) for at, file in enumerate(files)))  # type: ignore[arg-type]  # insert returns a function
+    assert count(files[0]) == 600
+    for file in files:
+        await file.close()
+
+
+def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version=9")
+    before = path.read_bytes()
+    with pytest.raises(SettingError, match="newer Praxos") as caught:
+        opened(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a database, and long enough to be looked at" * 100)
+    with pytest.raises(SettingError, match=r"x\.db cannot be used"):
+        opened(tmp_path)
+
+
+async def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    assert stat.S_IMODE((tmp_path / "x.db").stat().st_mode) == 0o600
+    await file.close()
