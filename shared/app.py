@@ -16,7 +16,7 @@ from shared.clock import SystemClock
 from shared.messages import SettingError
 from shared.pipeline.bells import Bells
 from shared.pipeline.webhook import Webhooks
-from shared.ports import Broker, Channel, Clock, Files, Limits, Parts, Queue, SecretStore, Store
+from shared.ports import Broker, Channel, Clock, Files, Limits, MemoryStore, Parts, Queue, SecretStore, Store
 from shared.settings import Settings
 from shared.telemetry import logger
 from shared.topology import BACKGROUND, TURNS
@@ -116,6 +116,12 @@ class App:
         """Secrets by name."""
         secrets: SecretStore = self._plug_in("secrets", self.settings.secrets)
         return secrets
+
+    @cached_property
+    def memory_store(self) -> MemoryStore:
+        """What long-term memory is kept in."""
+        store: MemoryStore = self._plug_in("memory", self.settings.store)
+        return store
 
     # --- channels ---
 
@@ -280,14 +286,19 @@ class App:
     @cached_property
     def turn_work(self) -> TurnWork:
         """What happens inside a turn."""
-        from shared.agent.memory import user_memory
+        from shared.agent.memory import LongTermMemory
         from shared.pipeline.turn_work import TurnWork
+
+        def memory(user: str) -> LongTermMemory:
+            return LongTermMemory(
+                store=self.memory_store.open, tenant=self.settings.tenant, user=user, clock=self.clock
+            )
 
         return TurnWork(
             people=self.people,
             limits=self.limits,
             assistant=self.assistant,
-            memory=lambda user: user_memory(parts=self.parts, user=user),
+            memory=memory,
             store=self.store,
             files=self.files,
             clock=self.clock,
@@ -344,7 +355,7 @@ class App:
                 await channel.close()
         if self._http:
             await self._http.close()
-        for name in ("files", "store", "broker"):
+        for name in ("files", "memory_store", "store", "broker"):
             if name in self.__dict__:
                 await self.__dict__[name].close()
 

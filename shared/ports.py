@@ -17,6 +17,7 @@ from shared.steps import Step
 if TYPE_CHECKING:
     import aiohttp
     from langchain_core.language_models import BaseChatModel
+    from langgraph.store.base import BaseStore
 
 Json = dict[str, Any]
 """A JSON object. Its values are whatever its owner's pydantic model says."""
@@ -388,6 +389,16 @@ class Limits(Protocol):
 
     async def refusal(self, *, user: str, action: str) -> str | None:
         """Why the person may not do it now, in words for them; None when they may."""
+
+
+class MemoryStore(Protocol):
+    """What long-term memory is kept in: a store of LangGraph's interface."""
+
+    async def open(self) -> BaseStore:
+        """The open store, opened on the first call. Raises StoreUnavailable, or SettingError."""
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
 
 
 class Preferences(Protocol):

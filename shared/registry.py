@@ -20,6 +20,7 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "demo": "shared.models.demo:build",
             "openai": "shared.models.openai:build",
             "google_genai": "shared.models.gemini:build",
+            "portkey": "shared.models.portkey:build",
         },
         "tools": {
             "time": "shared.tools.time:build",
@@ -30,6 +31,7 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "web": "shared.tools.web:build",
         },
         "storage": {"sqlite": "shared.storage.sqlite:build"},
+        "memory": {"sqlite": "shared.storage.memory_store:build"},
         "queues": {"sqlite": "shared.queues.sqlite:build"},
         "files": {"local": "shared.files.local:build"},
         "secrets": {"file": "shared.secrets.file:build"},

@@ -107,10 +107,12 @@ class Models:
         from shared.agent import sight, trouble
 
         bound, sees = await self._bound(candidate, tools)
+        seconds = self._parts.settings.turn_seconds / 2
         started = self._parts.clock.monotonic()
         given = list(messages) if sees is not False else sight.without_images(messages)
         try:
-            answer = await bound.ainvoke(given)
+            async with asyncio.timeout(seconds):
+                answer = await bound.ainvoke(given)
         except Exception as error:  # looked at by whoever called us, unless the second try succeeds
             why = trouble.cause(error)
             quick = self._parts.clock.monotonic() - started < SECOND_TRY_SECONDS
@@ -120,7 +122,8 @@ class Models:
                 given = sight.without_images(messages)
             elif why is not trouble.Cause.PASSING or not quick or asked_to_wait:
                 raise
-            answer = await bound.ainvoke(given)
+            async with asyncio.timeout(seconds):
+                answer = await bound.ainvoke(given)
         candidate.breaker.succeeded()
         return Reply(message=answer, model=candidate.name)
 

@@ -14,7 +14,7 @@ _WORDS = (
     (r"\bsquared\b", "**2"),
     (r"\bcubed\b", "**3"),
     (r"\b(?:the )?square root of\s*\(?([\d.]+)\)?", r"sqrt(\1)"),
-    (r"(\d+(?:\.\d+)?)\s*(?:%|percent) of", r"\1/100*"),
+    (r"(\d+(?:\.\d+)?)\s*(?:%|percent) of\s*", r"\1% * "),
     (r"\bmod(?:ulo)?\b", "%"),
     (r"−", "-"),
     (r"(?<=\d),(?=\d{3}\b)", ""),

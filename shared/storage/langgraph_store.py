@@ -1,0 +1,45 @@
+"""LangGraph's SQLite store, with its errors as ours. Slow to import: `memory_store` does so in a thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from langgraph.store.base import Op, Result
+from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+from shared.messages import SettingError, StoreUnavailable
+from shared.settings import Sync
+
+BUSY_MS = 5_000
+"""How long a write waits for another process's."""
+
+
+class _GuardedStore(AsyncSqliteStore):
+    """The library's store, which raises StoreUnavailable where the file is busy or its disk fails."""
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Do the operations in one transaction: every other method ends up here."""
+        try:
+            return await super().abatch(ops)
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"the memory store did not answer: {error}") from None
+
+
+@asynccontextmanager
+async def connect(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteStore]:
+    """Open or create the file. Raises SettingError where it cannot be used, StoreUnavailable where it is busy."""
+    try:
+        opening = _GuardedStore.from_conn_string(str(path))
+        async with opening as store:
+            await store.conn.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+            await store.conn.execute("PRAGMA journal_mode=WAL")
+            await store.conn.execute(f"PRAGMA synchronous={sync.value}")
+            await store.setup()
+            yield store
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise StoreUnavailable(f"{path.name} is busy: {error}") from None
+        raise SettingError(f"PRAXOS_HOME: {path} cannot be used: {error}") from None
