@@ -10,6 +10,10 @@ from shared.agent.turn import Role, Said
 
 BEGUN_EARLIER = "(The conversation began earlier.)"
 UNANSWERED = "(I did not answer that.)"
+LONGEST_MESSAGE = 8_000
+"""Characters: what a model sees of one earlier message."""
+LONGEST_HISTORY = 80_000
+"""Characters: what a model sees of all of them. The oldest go first."""
 
 
 def messages(history: Sequence[Said]) -> list[BaseMessage]:
@@ -18,9 +22,7 @@ def messages(history: Sequence[Said]) -> list[BaseMessage]:
     Some models' chat templates refuse anything else, so neighbours are joined and gaps filled.
     """
     turns: list[Said] = []
-    for said in history:
-        if not said.text.strip():
-            continue
+    for said in _bounded(history):
         if turns and turns[-1].role is said.role:
             turns[-1] = Said(role=said.role, text=f"{turns[-1].text}\n\n{said.text}")
         else:
@@ -34,4 +36,19 @@ def messages(history: Sequence[Said]) -> list[BaseMessage]:
 
 def transcript(said: Sequence[Said]) -> str:
     """The messages as text, one paragraph each, for a model to summarise."""
-    return "\n\n".join(f"{one.role.value.capitalize()}: {one.text}" for one in said if one.text.strip())
+    return "\n\n".join(f"{one.role.value.capitalize()}: {one.text}" for one in _bounded(said))
+
+
+def _bounded(history: Sequence[Said]) -> list[Said]:
+    kept: list[Said] = []
+    left = LONGEST_HISTORY
+    for said in reversed(history):
+        text = said.text.strip()
+        if len(text) > LONGEST_MESSAGE:
+            text = f"{text[:LONGEST_MESSAGE]} … (cut: {len(text) - LONGEST_MESSAGE} more characters)"
+        left -= len(text)
+        if left < 0:
+            break
+        if text:
+            kept.append(Said(role=said.role, text=text))
+    return kept[::-1]
