@@ -16,7 +16,7 @@ from shared.clock import SystemClock
 from shared.messages import SettingError
 from shared.pipeline.bells import Bells
 from shared.pipeline.webhook import Webhooks
-from shared.ports import Broker, Channel, Clock, Files, Limits, MemoryStore, Parts, Queue, SecretStore, Store
+from shared.ports import Broker, Channel, Clock, Files, Limits, Memory, MemoryStore, Parts, Queue, SecretStore, Store
 from shared.settings import Settings
 from shared.telemetry import logger
 from shared.topology import BACKGROUND, TURNS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.agent.assistant import Assistant
     from shared.agent.models import Models
     from shared.pipeline.background import Background
+    from shared.pipeline.belongings import Belongings
     from shared.pipeline.commands import Commands
     from shared.pipeline.dead_letters import DeadLetters
     from shared.pipeline.delivery import Deliveries
@@ -177,6 +178,12 @@ class App:
 
         return Models(parts=self.parts)
 
+    def memory(self, user: str) -> Memory:
+        """A user's long-term memory."""
+        from shared.agent.memory import LongTermMemory
+
+        return LongTermMemory(store=self.memory_store.open, tenant=self.settings.tenant, user=user, clock=self.clock)
+
     async def assistant(self) -> Assistant:
         """The agent. Its libraries take seconds to import, so they are imported in a thread, once."""
         if self._assistant is None:
@@ -286,19 +293,13 @@ class App:
     @cached_property
     def turn_work(self) -> TurnWork:
         """What happens inside a turn."""
-        from shared.agent.memory import LongTermMemory
         from shared.pipeline.turn_work import TurnWork
-
-        def memory(user: str) -> LongTermMemory:
-            return LongTermMemory(
-                store=self.memory_store.open, tenant=self.settings.tenant, user=user, clock=self.clock
-            )
 
         return TurnWork(
             people=self.people,
             limits=self.limits,
             assistant=self.assistant,
-            memory=memory,
+            memory=self.memory,
             store=self.store,
             files=self.files,
             clock=self.clock,

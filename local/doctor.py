@@ -1,0 +1,147 @@
+"""`python -m local doctor`: what is configured, what is missing, and how to fix it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from shared import registry
+from shared.app import App
+from shared.messages import PraxosError, SettingError
+from shared.settings import Access, Settings, Sync
+
+OLDEST_PYTHON = (3, 11)
+
+
+class Mark(StrEnum):
+    """How a finding is shown."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    BAD = "fix"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report: what was looked at, what was found, and what to do."""
+
+    mark: Mark
+    subject: str
+    text: str
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the report; return 1 when something has to be fixed."""
+    findings = asyncio.run(_examine())
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        print(f"{finding.mark:<5} {finding.subject:<{width}}  {finding.text}")
+    return 1 if any(finding.mark is Mark.BAD for finding in findings) else 0
+
+
+async def _examine() -> list[Finding]:
+    try:
+        settings = Settings.from_environ(os.environ)
+    except SettingError as error:
+        return [Finding(Mark.BAD, "settings", str(error))]
+    findings = [*_machine(settings), *_folder(settings.home)]
+    if all(finding.mark is not Mark.BAD for finding in findings):
+        app = App(settings=settings)
+        try:
+            findings += [finding async for finding in _app(app)]
+        finally:
+            await app.close()
+    return findings
+
+
+def _machine(settings: Settings) -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < OLDEST_PYTHON:
+        yield Finding(Mark.BAD, "python", f"{version} is too old: install 3.11 or newer")
+    else:
+        yield Finding(Mark.GOOD, "python", version)
+    with socket.socket() as probe:
+        running = probe.connect_ex(("127.0.0.1", settings.port)) == 0
+    where = f"127.0.0.1:{settings.port}"
+    text = f"something answers at {where}: Praxos itself, or another program" if running else f"{where} is free"
+    yield Finding(Mark.NOTE if running else Mark.GOOD, "port", f"{text} (PRAXOS_PORT)")
+
+
+def _folder(home: Path) -> Iterator[Finding]:
+    nearest = next(path for path in (home, *home.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        yield Finding(Mark.BAD, "data", f"{home} cannot be written: change its rights, or set PRAXOS_HOME")
+    else:
+        state = "is there" if home.exists() else "will be made at the first start"
+        yield Finding(Mark.GOOD, "data", f"{home.absolute()} {state} (PRAXOS_HOME)")
+
+
+async def _app(app: App) -> AsyncIterator[Finding]:
+    settings = app.settings
+    for problem in await app.problems():
+        yield Finding(Mark.BAD, "data", problem)
+    survives = (
+        "a power loss too" if settings.sync is Sync.FULL else "a killed process; PRAXOS_SYNC=full a power loss too"
+    )
+    yield Finding(Mark.GOOD, "durability", f"what is acknowledged survives {survives}")
+    yield _models(app)
+    for name in registry.names("channels"):
+        yield await _channel(app, name)
+    yield _access(settings)
+    try:
+        yield await _owner(app)
+        letters = await app.store.dead_letters(tenant=settings.tenant)
+    except PraxosError as error:
+        yield Finding(Mark.BAD, "data", str(error))
+        return
+    count = f"{len(letters.documents)}{' or more' if letters.continuation else ''}"
+    mark = Mark.NOTE if letters.documents else Mark.GOOD
+    yield Finding(mark, "dead letters", f"{count} open" if letters.documents else "none")
+
+
+def _models(app: App) -> Finding:
+    try:
+        names = list(app.models.names())
+    except PraxosError as error:
+        return Finding(Mark.BAD, "model", str(error))
+    if names == ["demo"]:
+        text = "the built-in demo; for a real one set OPENAI_API_KEY, OPENAI_BASE_URL or GOOGLE_API_KEY"
+        return Finding(Mark.NOTE, "model", text)
+    return Finding(Mark.GOOD, "model", " → ".join(names))
+
+
+async def _channel(app: App, name: str) -> Finding:
+    try:
+        built = registry.build_function("channels", name)(app.parts)
+        await built.close()
+    except SettingError as error:
+        return Finding(Mark.NOTE, name, f"off: {error}")
+    return Finding(Mark.GOOD, name, "configured")
+
+
+def _access(settings: Settings) -> Finding:
+    match settings.access:
+        case Access.OPEN:
+            return Finding(
+                Mark.NOTE, "access", "open: whoever finds a channel may talk (PRAXOS_ACCESS=linked narrows it)"
+            )
+        case Access.LINKED:
+            return Finding(Mark.GOOD, "access", "linked: the owner, and people who were given a code with /link")
+        case Access.ALLOWLIST if not settings.allowed:
+            return Finding(Mark.BAD, "access", "allowlist, but PRAXOS_ALLOWED is empty: list CHANNEL:ID of each person")
+        case Access.ALLOWLIST:
+            return Finding(Mark.GOOD, "access", f"allowlist: {settings.allowed}")
+
+
+async def _owner(app: App) -> Finding:
+    if await app.linking.claimed():
+        return Finding(Mark.GOOD, "owner", "this deployment has one")
+    code = await app.linking.claim_code()
+    return Finding(Mark.NOTE, "owner", f"nobody yet: send /claim {code} to the assistant to become it")
