@@ -110,7 +110,7 @@ class AzureWorker:
         protos = self._protos
         known = {
             name: protos.TypedData(string=value) if isinstance(value, str) else protos.TypedData(json=json.dumps(value))
-            for name, value in metadata.items()
+            for name, value in {"UserProperties": {}, **metadata}.items()
         }
         await self._invoke(function, "message", protos.TypedData(string=body.decode()), known)
 

@@ -24,6 +24,8 @@ from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("function_app.py", "functions", "shared", "local")
+KNOWN = {"tests": {"azure-functions-durable"}}
+"""It installs its own tests as top-level `tests`; ours is a regular package and comes first on the path."""
 OURS = {"benchmarks", "docs", "function_app", "functions", "infra", "local", "shared", "tests"}
 
 
@@ -58,15 +60,9 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def test_no_installed_distribution_owns_a_top_level_name_of_ours():
-    taken = {
-        name: [owner for owner in owners if canonicalize_name(owner) != "praxos"]
-        for name, owners in packages_distributions().items()
-        if name in OURS
-    }
-    # It installs its own tests as top-level `tests`; ours is a regular package and comes first on the path.
-    taken.get("tests", []).remove("azure-functions-durable")
+    taken = {name: set(owners) - KNOWN.get(name, set()) for name, owners in packages_distributions().items()}
 
-    assert {name: owners for name, owners in taken.items() if owners} == {}
+    assert {name: owners for name, owners in taken.items() if name in OURS and owners} == {}
     assert (ROOT / "tests" / "__init__.py").exists()
 
 
@@ -106,23 +102,31 @@ def test_only_the_stages_and_the_local_host_know_azure_functions():
     assert knowing <= {"function_app.py", "functions", "local"}
 
 
+NAMESPACES = {"azure", "google"}
+BY_MODULE = {
+    "azure.durable_functions": "azure-functions-durable",
+    "azure.functions": "azure-functions",
+    "google.protobuf": "protobuf",
+    "grpc_tools": "grpcio-tools",
+}
+"""What the installed metadata cannot tell: namespaces that several share, and what only one version of Python has."""
+
+
 def test_every_third_party_import_is_a_declared_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     owners = packages_distributions()
 
+    def owner(name: str) -> set[str]:
+        for module, distribution in BY_MODULE.items():
+            if f"{name}.".startswith(f"{module}."):
+                return {distribution}
+        return {canonicalize_name(each) for each in owners.get(name.partition(".")[0], [name.partition(".")[0]])}
+
     def undeclared(declared: list[str], *tops: str) -> set[str]:
         known = {canonicalize_name(Requirement(each).name) for each in declared}
-        tree = {"azure.functions": "azure-functions", "azure.durable_functions": "azure-functions-durable"}
-        missing = set()
-        for name in {each for path in python_files(*tops) for each in imports(path)}:
-            top = name.partition(".")[0]
-            if top in sys.stdlib_module_names or top in OURS:
-                continue
-            special = next((owner for module, owner in tree.items() if name.startswith(module)), None)
-            found = {special} if special else {canonicalize_name(each) for each in owners.get(top, [top])}
-            if top != "azure" or special:
-                missing |= {name} if not found & known else set()
-        return missing
+        names = {name for path in python_files(*tops) for name in imports(path)}
+        foreign = {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names | OURS}
+        return {name for name in foreign if name not in NAMESPACES and not owner(name) & known}
 
     deployed = project["project"]["dependencies"]
     assert undeclared(deployed, "function_app.py", "functions", "shared") == set()
