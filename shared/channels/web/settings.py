@@ -27,7 +27,6 @@ class WebSettings(EnvironmentSettings):
         False, alias="WEBSITE_AUTH_ENABLED", description="Set by App Service when its authentication is on."
     )
     instance: str = Field("", alias="WEBSITE_INSTANCE_ID", description="Set by App Service.")
-    container: str = Field("", alias="CONTAINER_NAME", description="Set by the Consumption plans of Azure Functions.")
     plan: str = Field("", alias="WEBSITE_SKU", description="Set by the Flex Consumption plan of Azure Functions.")
     worker: str = Field("", alias="FUNCTIONS_WORKER_RUNTIME", description="Set wherever the Functions host runs.")
     functions_environment: str = Field(
@@ -44,7 +43,7 @@ class WebSettings(EnvironmentSettings):
         """Closed unless somebody vouches: in Azure the platform, elsewhere the loopback interface and a cookie."""
         if self.platform_sign_in:
             return SignIn.PLATFORM
-        hosted = self.instance or self.container or self.plan
+        hosted = self.instance or self.plan
         if hosted or (self.worker and self.functions_environment != "Development"):
             return SignIn.OFF
         return SignIn.COOKIE
