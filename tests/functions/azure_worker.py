@@ -58,7 +58,7 @@ class AzureWorker:
         self._ids: dict[str, str] = {}
 
     async def index(self) -> dict[str, Json]:
-        """Initialise the worker; return what it reports of each function: its script, its retries, its bindings."""
+        """Initialise the worker; return what it reports of each function: its script, its retry policy, its bindings."""
         protos = self._protos
         init = protos.WorkerInitRequest(host_version="4.1044.0", function_app_directory=self._app)
         self._checked(await self._worker.worker_init_request(self._request(worker_init_request=init)))

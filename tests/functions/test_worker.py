@@ -50,7 +50,11 @@ def report(specs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
 
 @on_azures_python
 def test_it_reports_these_functions(report: dict[str, Any]):
-    assert report["functions"] == json.loads(SNAPSHOT.read_text())
+    functions = report["functions"]
+
+    assert {name: each["bindings"] for name, each in functions.items()} == json.loads(SNAPSHOT.read_text())
+    assert {each["script"] for each in functions.values()} == {"function_app.py"}
+    assert not any(each["retries"] for each in functions.values()), "nothing is retried by failing"
 
 
 @on_azures_python
@@ -92,11 +96,16 @@ def test_the_decorators_say_the_same_on_every_python():
         name: [json.loads(binding) for binding in bindings] for name, bindings in json.loads(done.stdout).items()
     }
 
-    assert described == {name: each["bindings"] for name, each in json.loads(SNAPSHOT.read_text()).items()}
+    assert described == json.loads(SNAPSHOT.read_text())
 
 
 if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(run(Path(sys.argv[1]), Path(folder))["functions"], indent=2))
+        indexed = run(Path(sys.argv[1]), Path(folder))["functions"]
+    blocks = [
+        f"  {json.dumps(name)}: [\n" + ",\n".join(f"    {json.dumps(each)}" for each in function["bindings"]) + "\n  ]"
+        for name, function in indexed.items()
+    ]
+    print("{\n" + ",\n".join(blocks) + "\n}")
