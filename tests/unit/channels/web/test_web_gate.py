@@ -153,7 +153,6 @@ def test_without_platform_sign_in_its_headers_are_not_believed() -> None:
     [
         AZURE,
         {"WEBSITE_SKU": "FlexConsumption"},
-        {"CONTAINER_NAME": "abc"},
         {"FUNCTIONS_WORKER_RUNTIME": "python"},
         {**AZURE, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"},
     ],
