@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared import ids
-from shared.messages import SettingError
+from shared.messages import PraxosError, SettingError
 from shared.settings import Settings
 from shared.telemetry import configure_logs, logger
 
@@ -44,7 +44,6 @@ def main(arguments: argparse.Namespace) -> int:
         # Callers may connect from now on: they wait while the functions are loaded.
         listening = listen(settings.port) if arguments.role in HTTP_ROLES else None
         configure_logs(level=settings.log_level)
-        gc.disable()  # until everything is loaded: there is nothing to collect yet
         asyncio.run(_serve(arguments.role, listening))
     except SettingError as error:
         print(error, file=sys.stderr)
@@ -142,6 +141,8 @@ def _ready(role: str | None, listening: socket.socket | None) -> str:
 async def _settle(app: App, role: str | None) -> None:
     """Load what the first turn needs, and keep the collector of garbage away from everything that was loaded."""
     _freeze()
+    if role in HTTP_ROLES:
+        await _tell_claim_code(app)
     if role not in THINKING_ROLES:
         return
     await asyncio.sleep(WARM_SECONDS)
@@ -150,6 +151,18 @@ async def _settle(app: App, role: str | None) -> None:
     except Exception as error:  # noqa: BLE001  the first turn meets it again, and says so to the person
         _log.warning("the assistant could not be loaded: %s", error)
     _freeze()
+
+
+async def _tell_claim_code(app: App) -> None:
+    """As long as nobody is the owner, say how to become it."""
+    try:
+        if not await app.linking.claimed():
+            print(
+                f"Nobody owns this assistant yet. To become its owner, say this to it: /claim {await app.linking.claim_code()}",
+                flush=True,
+            )
+    except PraxosError as error:
+        _log.warning("the claim code could not be told: %s", error)
 
 
 def _freeze() -> None:
