@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import sys
 from importlib import import_module
-
-from local.roles import ROLES
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the process's exit code."""
+    # Both save a tenth of a cold start: nothing is garbage yet, and no plug-in of pydantic is looked for on the disk.
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     arguments = _parser().parse_args(argv)
     code: int = import_module(arguments.module).main(arguments)
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
+    from local.roles import ROLES
+
     parser = argparse.ArgumentParser(prog="python -m local", description="Praxos on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

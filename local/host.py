@@ -16,6 +16,8 @@ from shared.topology import BACKGROUND
 
 DRAIN_SECONDS = 10.0
 """How long a host that stops lets invocations finish; what is cut off then is redelivered."""
+HEAD_START_SECONDS = 0.01
+"""Whoever called while the host was loading is answered before the rest is loaded and started."""
 FORM_BYTES = 1024 * 1024
 """What a request may hold beside the largest file."""
 
@@ -55,11 +57,12 @@ class Host:
         return any(isinstance(function, HttpFunction) for function in self._functions)
 
     async def start(self, listening: socket.socket | None = None) -> None:
-        """Begin to serve; `listening` takes the HTTP connections. Raises SettingError before anything has begun."""
-        pumps = self._pumps()
+        """Begin to serve; `listening` takes the HTTP connections. Raises SettingError where something is not set."""
         if listening:
             await self._serve(listening)
-        for pump in pumps:
+            await asyncio.sleep(HEAD_START_SECONDS)
+            await self._invocations.quiet(seconds=HEAD_START_SECONDS, at_most=1.0)
+        for pump in self._pumps():
             pump.start()
             self._stops.append(pump.stop)
 
