@@ -9,6 +9,7 @@ import re
 import runpy
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,10 @@ def _clean_environment() -> None:
 
 _clean_environment()
 runpy.run_path(str(GUARD / "sitecustomize.py"))
+
+# A machine that is busy with other things makes no test fail.
+hypothesis.settings.register_profile("praxos", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("praxos")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
