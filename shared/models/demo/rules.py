@@ -144,13 +144,13 @@ RULES: tuple[Rule, ...] = (
         _convert,
     ),
     _rule(
-        rf"(?:when|if) it(?:'s| is) {_CLOCK}(?: in (?P<from_zone>.+?))?,? (?:then )?what time (?:is|will) it(?: be)? in"
+        rf"(?:when|if) it(?:'s| is) {_CLOCK}(?:(?: in)? (?P<from_zone>.+?))?,? (?:then )?what time (?:is|will) it(?: be)? in"
         r" (?P<to_zone>.+)",
         _convert,
     ),
     _rule(
         rf"what time (?:is|will) it(?: be)? in (?P<to_zone>.+?) (?:when|if) it(?:'s| is) {_CLOCK}"
-        r"(?: in (?P<from_zone>.+))?",
+        r"(?:(?: in)? (?P<from_zone>.+))?",
         _convert,
     ),
     _rule(
@@ -166,7 +166,7 @@ RULES: tuple[Rule, ...] = (
     # Sums.
     _rule(rf"(?:{_WHAT_IS}|how much is|calculate|compute|work out|evaluate|solve|=)\s*(?P<sum>.+)", _sum),
     _rule(
-        r"(?P<sum>[\d(][\d\s.,()]*[+*/^×÷%][\d\s.,()+*/^×÷%-]*|[\d(][\d.,()]*\s+[-−]\s+[\d.,()\s]+)(?:\s*=)?",
+        r"(?P<sum>\d[\d.,]*\s*(?:%|percent) of [\d.,]+|[\d(][\d\s.,()]*[+*/^×÷%][\d\s.,()+*/^×÷%-]*|[\d(][\d.,()]*\s+[-−]\s+[\d.,()\s]+)(?:\s*=)?",
         _sum,
     ),
     # Reminders.

@@ -67,8 +67,8 @@ class MemoryFiles:
 
     def attachments(self) -> list[Attachment]:
         return [
-            Attachment(name=name, media_type=media_type, size=len(content), file=id)
-            for id, (name, media_type, content) in self._contents.items()
+            Attachment(name=name, media_type=media_type, size=len(content), file=file)
+            for file, (name, media_type, content) in self._contents.items()
         ]
 
     async def describe(self, *, id: str) -> StoredFile | None:

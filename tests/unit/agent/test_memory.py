@@ -137,6 +137,6 @@ async def test_a_file_that_is_no_database_is_one_clear_line(tmp_path):
     (tmp_path / "memory.db").write_bytes(b"not a database, but long enough to look at" * 100)
     store = SqliteMemoryStore(path=tmp_path / "memory.db", sync=Sync.NORMAL)
 
-    with pytest.raises(SettingError, match="PRAXOS_HOME: .*memory.db cannot be used"):
+    with pytest.raises(SettingError, match=r"PRAXOS_HOME: .*memory.db cannot be used"):
         await store.open()
     await store.close()
