@@ -147,8 +147,10 @@ class Hold(Generic[L]):
         return found.record
 
     async def write(self, step: Step, change: Change[L]) -> L:
-        """Do one transaction under the lease. Raises LeaseLost when the epoch is no longer ours."""
+        """Do one transaction under the lease. Raises LeaseLost when it was given back or the epoch is no longer ours."""
         async with self._lock:
+            if self.given_back:
+                raise LeaseLost(f"the lease on {self.partition.id!r} was given back (epoch {self.epoch})")
             for _ in range(RACES):
                 try:
                     return await self._attempt(step, change)
@@ -195,13 +197,13 @@ class Hold(Generic[L]):
             return self.extended(head)
 
         try:
-            if self.given_back:
-                return
             await self.write(Step.RENEW_LEASE, extend)
             self._ends = asked + self._seconds
         except LeaseLost:
-            log.warning("lease lost: another holder took over")
-            self._lose()
+            # While this waited for its turn to write, the last write may have given the lease back.
+            if not self.given_back:
+                log.warning("lease lost: another holder took over")
+                self._lose()
             return
         except StoreUnavailable:
             if self._clock.monotonic() >= self._ends:
