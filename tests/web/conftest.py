@@ -36,7 +36,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
-    """Opens the page as a new person, or in another tab of one. Whatever the page complains of fails the test."""
+    """Opens the page as a new person, or in another tab of one. What the page complains of fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -44,13 +44,14 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
         if message.type in ("error", "warning") and not any(word in message.text for word in EXPECTED):
             complaints.append(message.text)
 
-    async def open_page(url: str, *, beside: Page | None = None, **options: Any) -> Page:
+    async def open_page(url: str, *, beside: Page | None = None, complain: bool = True, **options: Any) -> Page:
         if beside is None:
             contexts.append(await browser.new_context(**options))
         context = beside.context if beside else contexts[-1]
         context.set_default_timeout(10_000)
         page = await context.new_page()
-        page.on("console", hear)
+        if complain:
+            page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(url)
         await page.locator("#log:not([aria-busy])").wait_for(state="attached")
@@ -60,3 +61,9 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
     for context in contexts:
         await context.close()
     assert complaints == []
+
+
+async def say(page: Page, text: str) -> None:
+    """Type a message and send it."""
+    await page.get_by_label("Message", exact=True).fill(text)
+    await page.keyboard.press("Enter")

@@ -5,19 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from shared.conversation.records import PageRole
 from shared.messages import Button
-from tests.web.conftest import Visit
+from tests.web.conftest import Visit, say
 from tests.web.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-async def say(page: Page, text: str) -> None:
-    await page.get_by_label("Message", exact=True).fill(text)
-    await page.keyboard.press("Enter")
 
 
 async def test_a_suggestion_is_the_first_message(stage: Stage, visit: Visit) -> None:
