@@ -11,7 +11,7 @@ BIN := $(VENV)/bin/python
 RUN := $(VENV)/.run-$(VERSION)
 TEST := $(VENV)/.test-$(VERSION)
 PEER := $(VENV)-bench/.peer-$(VERSION)
-PIP = $(1)/bin/python -m pip install --quiet --disable-pip-version-check
+UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
 COMPILE := $(BIN) -m uv pip compile --quiet --universal --no-emit-index-url --annotation-style line \
 	--python-version 3.11 --custom-compile-command "make requirements" $(UPGRADE)
 ARGS ?=
@@ -62,19 +62,24 @@ define venv
 		|| { echo "Making $(1) with Python $(VERSION)"; $(PYTHON) -m venv --clear $(1); }
 endef
 
+# uv installs three times as fast; where it cannot be had or cannot reach the packages, pip does it.
+define install
+	@echo "Installing what $(2) needs (once, about half a minute)"
+	@pip="$(1)/bin/python -m pip install --quiet --disable-pip-version-check"; \
+		{ $$pip "$(UV)" && $(1)/bin/python -m uv pip install --quiet --python $(1)/bin/python $(3); } || $$pip $(3)
+endef
+
 $(RUN): requirements.txt | python
 	$(call venv,$(VENV))
-	@echo "Installing what Praxos needs (once, about a minute)"
-	@$(call PIP,$(VENV)) -r requirements.txt
+	$(call install,$(VENV),Praxos,-r requirements.txt)
 	@touch $@
 
 $(TEST): requirements.txt requirements-dev.txt | python
 	$(call venv,$(VENV))
-	@echo "Installing what Praxos and its tests need (once, about a minute)"
-	@$(call PIP,$(VENV)) -r requirements.txt -r requirements-dev.txt
+	$(call install,$(VENV),Praxos with its tests,-r requirements.txt -r requirements-dev.txt)
 	@touch $@ $(RUN)
 
 $(PEER): requirements-bench.txt | python
 	$(call venv,$(VENV)-bench)
-	@$(call PIP,$(VENV)-bench) -r requirements-bench.txt
+	$(call install,$(VENV)-bench,a peer to measure against,-r requirements-bench.txt)
 	@touch $@
