@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -30,6 +31,28 @@ def parser() -> MarkdownIt:
     return markdown
 
 
+def parse(text: str) -> list[Token]:
+    """Markdown as a flat list of block tokens; an inline token's children are its spans. No text is lost.
+
+    A text that is too long, or nested deeper than the parser follows, comes back as plain paragraphs. A definition of
+    a link (`[1]: https://…`) that no link uses stays in the text: it is likely a list of sources.
+    """
+    if len(text) > MAX_LENGTH:
+        return _plain_parser().parse(text)
+    markdown = parser()
+    env: dict[str, Any] = {}
+    tokens = markdown.parse(text, env)
+    deepest = markdown.options.maxNesting - 1
+    if any(token.level >= deepest and token.type in _CONTAINERS for token in tokens):
+        return _plain_parser().parse(text)
+    defined = {reference["href"] for reference in env.get("references", {}).values()}
+    if not defined <= _targets(tokens):
+        with markdown.reset_rules():
+            markdown.disable("reference")
+            return markdown.parse(text)
+    return tokens
+
+
 @cache
 def _plain_parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
@@ -37,19 +60,9 @@ def _plain_parser() -> MarkdownIt:
     return MarkdownIt("zero")
 
 
-def parse(text: str) -> list[Token]:
-    """Markdown as a flat list of block tokens; an inline token's children are its spans.
-
-    A text that is too long, or nested deeper than the parser follows, comes back as plain paragraphs: nothing is lost.
-    """
-    if len(text) > MAX_LENGTH:
-        return _plain_parser().parse(text)
-    markdown = parser()
-    tokens = markdown.parse(text)
-    deepest = markdown.options.maxNesting - 1
-    if any(token.level >= deepest and token.type in _CONTAINERS for token in tokens):
-        return _plain_parser().parse(text)
-    return tokens
+def _targets(tokens: Sequence[Token]) -> set[object]:
+    children = [child for token in tokens for child in token.children or ()]
+    return {child.attrGet("href") or child.attrGet("src") for child in children}
 
 
 def _emphasis(state: StateInline, silent: bool) -> bool:

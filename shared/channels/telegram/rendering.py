@@ -23,7 +23,8 @@ INDENT = 4
 MAX_URL = 2_048
 
 _STYLES = {"strong": "bold", "em": "italic", "s": "strikethrough"}
-_BREAK_TAGS = frozenset({"<br>", "<br/>", "<br />"})
+_BREAK_TAGS = ("<br>", "<br/>", "<br />")
+"""HTML is text, but in the cells of their tables models write these for want of a line break."""
 
 
 def render(text: str) -> Styled:
@@ -254,11 +255,14 @@ def _cell(children: Sequence[Token]) -> Cell:
             words.append(child.content or "image")
             links.append((words[-1], str(child.attrGet("src") or "")))
         else:
-            words.append(" ".join(_words(child).split("\n")))
-    text = "".join(words)
-    for tag in _BREAK_TAGS:
-        text = text.replace(tag, " ")
-    return Cell(text=text.strip(), links=tuple(links))
+            words.append(_in_one_line(_words(child)))
+    return Cell(text="".join(words).strip(), links=tuple(links))
+
+
+def _in_one_line(text: str) -> str:
+    for mark in ("\n", *_BREAK_TAGS):
+        text = text.replace(mark, " ")
+    return text
 
 
 def _take_box(token: Token) -> str:

@@ -108,7 +108,7 @@ def _is_flag_half(character: str) -> bool:
 
 def _flag_halves_before(text: str, place: int) -> int:
     first = place
-    while first > max(0, place - _LOOK_BACK) and _is_flag_half(text[first - 1]):
+    while first > 0 and _is_flag_half(text[first - 1]):
         first -= 1
     return place - first
 

@@ -12,6 +12,7 @@ from shared.messages import EventKind
 from tests.fakes import bot_api_specification
 from tests.fakes import telegram_updates as updates
 
+ORACLE = OracleBot(updates.TOKEN)
 RECEIVED = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
 
@@ -27,7 +28,7 @@ def parse(channel):
 def event(parse):
     def event(body):
         if isinstance(body, dict):
-            assert Update.de_json(body, OracleBot(updates.TOKEN)), "no update for python-telegram-bot either"
+            assert Update.de_json(body, ORACLE), "no update for python-telegram-bot either"
         (found,) = parse(body).events
         return found
 
