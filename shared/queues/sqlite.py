@@ -83,8 +83,9 @@ class SqliteBroker:
         now = self._now()
         if not self._file.read(lambda c: statements.available(c, path, now)):
             return ()
-        received = await self._file.write(lambda c: statements.receive(c, path, limit, now, holder))
-        self._ring_if_dead_lettered(queue, received, limit)
+        received, dead = await self._file.write(lambda c: statements.receive(c, path, limit, now, holder))
+        if dead:
+            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
         return received
 
     async def accept_session(self, *, queue: str) -> str | None:
@@ -107,8 +108,11 @@ class SqliteBroker:
         path, lock, now = self._path(queue), self._lock(queue, session), self._now()
         if not self._file.read(lambda c: statements.available_in_session(c, path, session, lock, now)):
             return ()
-        received = await self._file.write(lambda c: statements.receive_session(c, path, session, lock, limit, now))
-        self._ring_if_dead_lettered(queue, received, limit)
+        received, dead = await self._file.write(
+            lambda c: statements.receive_session(c, path, session, lock, limit, now)
+        )
+        if dead:
+            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
         return received
 
     async def release_session(self, *, queue: str, session: str) -> None:
@@ -201,11 +205,6 @@ class SqliteBroker:
         ports = [port for port, queues in self._others if queue in queues]
         if ports:
             self._wakeups.tell(ports, keys)
-
-    def _ring_if_dead_lettered(self, queue: str, received: Sequence[Received], limit: int) -> None:
-        # Fewer than were free: some may have been delivered too often and be dead letters now.
-        if len(received) < limit and not queue.endswith(DEAD_LETTER_SUFFIX):
-            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
 
     def _read_others(self) -> None:
         self._others_read = time.monotonic()

@@ -128,17 +128,22 @@ def _enqueue_due(connection: sqlite3.Connection, path: Path, now: float) -> None
         _append(connection, path, session, name, body, properties, at)
 
 
+Locked = tuple[list[Received], bool]
+"""The messages that were locked, and whether others were found that are dead letters from now on."""
+
 _COLUMNS = "sequence, session, id, body, properties, enqueued_at, deliveries, reason, description"
 
 
-def receive(connection: sqlite3.Connection, path: Path, limit: int, now: float, holder: int) -> list[Received]:
+def receive(connection: sqlite3.Connection, path: Path, limit: int, now: float, holder: int) -> Locked:
     """Lock up to `limit` free messages of a path without sessions, the oldest first."""
     _enqueue_due(connection, path, now)
     query = f"SELECT {_COLUMNS} FROM messages WHERE queue=? AND lane='' AND locked_until<=? ORDER BY sequence LIMIT ?"  # noqa: S608  a constant
     received: list[Received] = []
+    dead = False
     while not received and (rows := connection.execute(query, (path.name, now, limit)).fetchall()):
         for row in rows:
             if _delivered_too_often(connection, path, row):
+                dead = True
                 continue
             lock = uuid4().hex
             until = now + path.lock_seconds
@@ -147,7 +152,7 @@ def receive(connection: sqlite3.Connection, path: Path, limit: int, now: float, 
                 (lock, until, holder, row[0]),
             )
             received.append(_received(path, row, lock, until))
-    return received
+    return received, dead
 
 
 def accept_session(connection: sqlite3.Connection, path: Path, now: float, holder: int) -> tuple[str, str] | None:
@@ -177,7 +182,7 @@ def _forget_if_empty(connection: sqlite3.Connection, path: Path, session: str) -
 
 def receive_session(
     connection: sqlite3.Connection, path: Path, session: str, lock: str, limit: int, now: float
-) -> list[Received]:
+) -> Locked:
     """Lock the next messages of a session. Raises Conflict when its lock was lost."""
     held = "SELECT locked_until FROM sessions WHERE queue=? AND session=? AND lock=? AND locked_until>?"
     row = connection.execute(held, (path.name, session, lock, now)).fetchone()
@@ -190,15 +195,17 @@ def receive_session(
         "ORDER BY sequence LIMIT ?"
     )
     received: list[Received] = []
+    dead = False
     while not received and (rows := connection.execute(query, (path.name, session, lock, limit)).fetchall()):
         for row in rows:
             if _delivered_too_often(connection, path, row):
+                dead = True
                 continue
             # The delivery count sets this lock apart from that of an earlier delivery under the same session's lock.
             own = f"{lock}.{row[6] + 1}"
             connection.execute("UPDATE messages SET lock=?, deliveries=deliveries+1 WHERE sequence=?", (own, row[0]))
             received.append(_received(path, row, own, until))
-    return received
+    return received, dead
 
 
 def release_session(connection: sqlite3.Connection, path: Path, session: str, lock: str, now: float) -> None:
