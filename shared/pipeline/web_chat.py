@@ -131,41 +131,42 @@ class WebChat:
     async def _events(self, channel: PageChannel, request: WebhookRequest, address: Address) -> WebhookResponse:
         after, before = _number(request, "after"), _number(request, "before")
         partition = ConversationPartition(store=self._store, tenant=address.tenant, conversation=address.conversation)
-        # In this order: a turn that ends in between shows in the outbox, so that its reply is never missed for a pause.
         record = await partition.record()
         outbox, progress = await asyncio.gather(partition.outbox(), partition.load(PROGRESS, ProgressRecord))
         published = outbox.record.published
         items: list[PageItem] = []
         if published > (after or 0):
-            found = await self._store.query(
-                partition=partition.key,
-                kind="page",
-                after=after,
-                before=before,
-                descending=after is None,
-                limit=PAGE_ITEMS,
-            )
-            items = [PageItem.model_validate(document.body) for document in found]
-        more = len(items) == PAGE_ITEMS
-        if after is None:
-            items.reverse()
-        waiting = record.record.waiting if record else 0
-        working = waiting > 0 or outbox.record.parts > outbox.record.settled
+            items = await self._items(partition, after=after, before=before)
+        working = outbox.record.parts > outbox.record.settled or bool(record and record.record.waiting)
+        if items and not working:
+            # Something may have arrived between these reads: then what is shown as said would seem to need no answer.
+            again = await partition.record()
+            working = (again and again.etag) != (record and record.etag)
         doing = progress.record if progress and progress.record.text and working else None
         return _json(
             200,
             {
                 "items": [_item(channel, item) for item in items],
                 "last": items[-1].n if items else max(after or 0, published),
-                "more": more,
+                "more": len(items) == PAGE_ITEMS,
                 "progress": {"text": doing.text, "since": doing.since.isoformat()} if doing else None,
                 "working": working,
             },
         )
 
+    async def _items(
+        self, partition: ConversationPartition, *, after: int | None, before: int | None
+    ) -> list[PageItem]:
+        latest = after is None
+        found = await self._store.query(
+            partition=partition.key, kind="page", after=after, before=before, descending=latest, limit=PAGE_ITEMS
+        )
+        items = [PageItem.model_validate(document.body) for document in found]
+        return items[::-1] if latest else items
+
     async def _upload(self, channel: PageChannel, request: WebhookRequest, address: Address) -> WebhookResponse:
         if len(request.body) > self._max_file_bytes:
-            raise TooLarge(f"A file may have at most {self._max_file_bytes // 1_000_000} MB.")
+            raise TooLarge(f"A file may have at most {self._max_file_bytes:,} bytes.")
         upload = channel.read_upload(request=request)
         file = await self._files.put(
             owner=address.conversation,
