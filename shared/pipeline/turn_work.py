@@ -19,6 +19,7 @@ from shared.conversation.reminders import UserReminders
 from shared.messages import Address, Attachment, BudgetSpent, EventKind, InboundEvent, OutboundMessage, clean
 from shared.pipeline import words
 from shared.pipeline.commands import said
+from shared.pipeline.media import Media
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.rooms import Room
 from shared.ports import Clock, Files, Limits, Memory, Store, ToolContext
@@ -102,6 +103,7 @@ class TurnWork:
         self._memory = memory
         self._store = store
         self._files = files
+        self._media = Media(files=files)
         self._clock = clock
         self._settings = settings
 
@@ -115,6 +117,7 @@ class TurnWork:
         if refusal:
             return Spoken(OutboundMessage(text=refusal))
         assistant = await self._assistant()
+        entry = entry.with_(event=event.model_copy(update={"attachments": await self._media.fetch(room, event)}))
         question = await self._question(room.partition, hold.stored.record, entry, standing.user)
         display = None
         if event.kind is not EventKind.REMINDER:

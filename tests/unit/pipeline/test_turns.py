@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from shared.agent.turn import Control, Question
 from shared.conversation.states import EntryState, RunState
-from shared.messages import BudgetSpent, LeaseLost, ModelUnavailable, Permanent
+from shared.messages import Attachment, BudgetSpent, LeaseLost, ModelUnavailable, Permanent, Refused
 from shared.pipeline import words
 from shared.steps import Step
 from shared.topology import BACKGROUND, OUTBOUND, TURNS
@@ -259,3 +260,35 @@ async def test_a_long_history_is_summarised_behind_the_turns(world: World) -> No
     question = world.assistant.asked[-1]
     assert len(question.history) == 20
     assert question.summary == record.summary
+
+
+async def test_media_are_fetched_when_the_turn_comes(world: World) -> None:
+    photo = Attachment(name="photo.jpg", media_type="image/jpeg", ref="platform-id")
+    await world.arrive("look", attachments=(photo,))
+    await world.settle()
+    [question] = world.assistant.asked
+    [fetched] = question.attachments
+    assert await world.app.files.get(id=fetched.file) == b"content"
+    assert fetched.size == len(b"content")
+
+
+async def test_a_file_that_cannot_be_had_holds_nothing_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*, attachment: Attachment) -> AsyncIterator[bytes]:
+        raise Refused("too old")
+        yield b""
+
+    monkeypatch.setattr(world.channel, "fetch", refused)
+    await world.arrive("look", attachments=(Attachment(name="a.txt", media_type="text/plain", ref="x"),))
+    await world.settle()
+    assert world.texts == ["You said: look"]
+
+
+async def test_a_very_long_answer_comes_as_a_file(world: World) -> None:
+    async def script(question: Question, _: Control) -> str:
+        return "word " * 20_000
+
+    world.assistant.script = script
+    await world.arrive("tell me everything")
+    await world.settle()
+    assert "".join(world.texts).endswith(words.REST_IN_FILE)
+    assert len("".join(world.texts)) < 3000
