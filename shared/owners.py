@@ -41,7 +41,11 @@ def _machine() -> str:
 
 def this_process() -> str:
     """A name for this process that no other process has, also after the machine reused its number."""
-    pid = os.getpid()
+    return _name(os.getpid())
+
+
+@cache
+def _name(pid: int) -> str:
     return f"{_machine()}/{pid}/{_started(pid)}"
 
 

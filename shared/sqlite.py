@@ -19,21 +19,25 @@ THREAD_WAIT_MS = 10_000
 GROUP = 200
 """The most writes in one transaction."""
 
+_Write = tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]
+_Outcome = tuple[asyncio.Future[object], object, Exception | None]
+
 
 class SqliteFile:
     """A database file whose writes are committed in groups.
 
-    All writes that are asked for in one turn of the event loop share a transaction; each has a savepoint of its own, so
-    that one which raises takes nothing of the others with it. `write` returns when its group is committed.
+    All writes that are asked for in one turn of the event loop share a transaction; one which raises takes nothing of
+    the others with it. `write` returns when its group is committed.
     """
 
     def __init__(self, path: Path, *, schema: str, version: int, sync: Sync, busy: type[Transient]) -> None:
         """Open or create the file. Raises SettingError where it cannot be, or where it is of a newer version."""
         self._path = path
         self._busy = busy
-        self._waiting: list[tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]] = []
+        self._waiting: list[_Write] = []
         self._flushing: asyncio.Task[None] | None = None
         self._scheduled = False
+        self._waits_ms = THREAD_WAIT_MS
         # Where a commit waits for the disk, it waits in a thread.
         self._inline = sync is Sync.NORMAL
         try:
@@ -74,14 +78,16 @@ class SqliteFile:
         found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
         if found < version:
             self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={version}; COMMIT;")
-        self._writer.execute(f"PRAGMA busy_timeout={LOOP_WAIT_MS}")
 
     def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read on the loop. It sees what is committed, and must be small: point reads and short ranges."""
         return function(self._reader)
 
     async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function` in the next group's transaction; return its result once that is committed."""
+        """Run `function` in the next group's transaction; return its result once that is committed.
+
+        It may be run more than once, so it must do nothing but use the connection.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
         self._waiting.append((function, future))
@@ -126,22 +132,15 @@ class SqliteFile:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._start)
 
-    def _commit(
-        self, group: list[tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]], wait_ms: int
-    ) -> list[tuple[asyncio.Future[object], object, Exception | None]]:
+    def _commit(self, group: list[_Write], wait_ms: int) -> list[_Outcome]:
         connection = self._writer
-        connection.execute(f"PRAGMA busy_timeout={wait_ms}")
+        self._wait_at_most(wait_ms)
         connection.execute("BEGIN IMMEDIATE")
-        outcome: list[tuple[asyncio.Future[object], object, Exception | None]] = []
         try:
-            for function, future in group:
-                connection.execute("SAVEPOINT one")
-                try:
-                    outcome.append((future, function(connection), None))
-                except Exception as error:  # noqa: BLE001  handed to whoever awaits this write
-                    connection.execute("ROLLBACK TO one")
-                    outcome.append((future, None, error))
-                connection.execute("RELEASE one")
+            try:
+                outcome: list[_Outcome] = [(future, function(connection), None) for function, future in group]
+            except Exception:  # noqa: BLE001  found again, and handed to whoever awaits it, by the next line
+                outcome = self._apart(group)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -149,8 +148,29 @@ class SqliteFile:
             raise
         return outcome
 
+    def _apart(self, group: list[_Write]) -> list[_Outcome]:
+        """Do the group again, each write with a savepoint: few raise, so that the others are spared the cost of one."""
+        connection = self._writer
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        outcome: list[_Outcome] = []
+        for function, future in group:
+            connection.execute("SAVEPOINT one")
+            try:
+                outcome.append((future, function(connection), None))
+            except Exception as error:  # noqa: BLE001  handed to whoever awaits this write
+                connection.execute("ROLLBACK TO one")
+                outcome.append((future, None, error))
+            connection.execute("RELEASE one")
+        return outcome
+
+    def _wait_at_most(self, milliseconds: int) -> None:
+        if milliseconds != self._waits_ms:
+            self._writer.execute(f"PRAGMA busy_timeout={milliseconds}")
+            self._waits_ms = milliseconds
+
     @staticmethod
-    def _settle(outcome: list[tuple[asyncio.Future[object], object, Exception | None]]) -> None:
+    def _settle(outcome: list[_Outcome]) -> None:
         for future, result, error in outcome:
             if future.done():
                 continue

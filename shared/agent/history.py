@@ -31,7 +31,11 @@ def messages(history: Sequence[Said]) -> list[BaseMessage]:
         turns.insert(0, Said(role=Role.PERSON, text=BEGUN_EARLIER))
     if turns and turns[-1].role is Role.PERSON:
         turns.append(Said(role=Role.ASSISTANT, text=UNANSWERED))
-    return [HumanMessage(said.text) if said.role is Role.PERSON else AIMessage(said.text) for said in turns]
+    # With ids of their own, because LangGraph would make one for each message that has none, in every turn.
+    return [
+        HumanMessage(said.text, id=f"said-{n}") if said.role is Role.PERSON else AIMessage(said.text, id=f"said-{n}")
+        for n, said in enumerate(turns)
+    ]
 
 
 def transcript(said: Sequence[Said]) -> str:

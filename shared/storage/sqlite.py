@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from pydantic_core import from_json, to_json
 
 from shared.messages import Conflict, StoreUnavailable, TooLarge
 from shared.ports import (
@@ -42,6 +43,15 @@ CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 """
 _COLUMNS = "tenant, partition, id, body, etag"
 _LIVE = "(expires IS NULL OR expires > ?)"
+_INSERT = (
+    "INTO document (tenant, partition, id, body, kind, n, state, wake_at, ring, expires, etag)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_REPLACE = (
+    "UPDATE document SET body = ?, kind = ?, n = ?, state = ?, wake_at = ?, ring = ?, expires = ?, etag = etag + 1"
+    " WHERE tenant = ? AND partition = ? AND id = ? AND etag = ? AND (expires IS NULL OR expires > ?)"
+)
+_EXPIRY = "SELECT etag, expires FROM document WHERE tenant = ? AND partition = ? AND id = ?"
 _PURGE_EVERY_SECONDS = 60.0
 _PURGE_AT_ONCE = 500
 
@@ -177,7 +187,7 @@ def _row(operation: Operation) -> _Row | None:
     body = operation.body
     wake_at = body.get("wake_at")
     return (
-        json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+        to_json(body).decode(),
         body.get("kind"),
         body.get("n"),
         body.get("state"),
@@ -204,44 +214,41 @@ def _apply(
     values = (body, kind, n, state, wake_at, ring, now + ttl if ttl else None)
     match operation:
         case Replace(etag=etag):
-            updated = connection.execute(
-                "UPDATE document SET body = ?, kind = ?, n = ?, state = ?, wake_at = ?, ring = ?, expires = ?,"
-                f" etag = etag + 1 WHERE tenant = ? AND partition = ? AND id = ? AND etag = ? AND {_LIVE}",  # noqa: S608  only constants
-                (*values, *key, int(etag), now),
-            )
+            updated = connection.execute(_REPLACE, (*values, *key, int(etag), now))
             if updated.rowcount == 0:
                 raise Conflict(f"{operation.id!r} was changed or is gone", index=index)
             return str(int(etag) + 1)
-        case Create() | Put():
-            return _insert(connection, key, values, index=index, overwrite=isinstance(operation, Put), now=now)
+        case Create():
+            return _create(connection, key, values, index=index, now=now)
+        case Put():
+            return _put(connection, key, values)
 
 
-def _insert(
-    connection: sqlite3.Connection,
-    key: tuple[str, str, str],
-    values: tuple[object, ...],
-    *,
-    index: int,
-    overwrite: bool,
-    now: float,
+def _create(
+    connection: sqlite3.Connection, key: tuple[str, str, str], values: tuple[object, ...], *, index: int, now: float
 ) -> str:
+    etag = _first_etag()
+    if connection.execute(f"INSERT OR IGNORE {_INSERT}", (*key, *values, etag)).rowcount:
+        return str(etag)
     # An expired document is as good as gone, but its etag goes on: nobody may match one from before.
-    found = connection.execute(
-        "SELECT etag, expires FROM document WHERE tenant = ? AND partition = ? AND id = ?", key
-    ).fetchone()
-    if found and not overwrite and (found[1] is None or found[1] > now):
+    _, expires = connection.execute(_EXPIRY, key).fetchone()
+    if expires is None or expires > now:
         raise Conflict(f"{key[2]!r} exists", index=index, exists=True)
-    etag = found[0] + 1 if found else time.time_ns() // 1000
-    connection.execute(
-        "INSERT OR REPLACE INTO document"
-        " (tenant, partition, id, body, kind, n, state, wake_at, ring, expires, etag)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key, *values, etag),
-    )
+    return _put(connection, key, values)
+
+
+def _put(connection: sqlite3.Connection, key: tuple[str, str, str], values: tuple[object, ...]) -> str:
+    found = connection.execute(_EXPIRY, key).fetchone()
+    etag = found[0] + 1 if found else _first_etag()
+    connection.execute(f"INSERT OR REPLACE {_INSERT}", (*key, *values, etag))
     return str(etag)
+
+
+def _first_etag() -> int:
+    return time.time_ns() // 1000
 
 
 def _document(row: tuple[str, str, str, str, int]) -> Document:
     tenant, key, name, body, etag = row
-    loaded: Json = json.loads(body)
+    loaded: Json = from_json(body)
     return Document(partition=Partition(tenant, key), id=name, body=loaded, etag=str(etag))
