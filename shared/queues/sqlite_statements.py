@@ -90,23 +90,24 @@ def _first_seen(connection: sqlite3.Connection, queue: str, id: str, now: float,
 
 def available(connection: sqlite3.Connection, path: Path, now: float) -> bool:
     """Whether a message, or a session, could be received from the path now."""
-    if path.sessions:
-        free = "SELECT 1 FROM sessions WHERE queue=? AND locked_until<=? LIMIT 1"
-    else:
-        free = "SELECT 1 FROM messages WHERE queue=? AND lane='' AND locked_until<=? LIMIT 1"
-    if connection.execute(free, (path.name, now)).fetchone():
-        return True
-    due = "SELECT 1 FROM scheduled WHERE queue=? AND enqueue_at<=? LIMIT 1"
-    return connection.execute(due, (path.name, now)).fetchone() is not None
+    free = (
+        "SELECT 1 FROM sessions WHERE queue=?1 AND locked_until<=?2"
+        if path.sessions
+        else "SELECT 1 FROM messages WHERE queue=?1 AND lane='' AND locked_until<=?2"
+    )
+    due = "SELECT 1 FROM scheduled WHERE queue=?1 AND enqueue_at<=?2"
+    return _any(connection, f"EXISTS ({free}) OR EXISTS ({due})", (path.name, now))
 
 
 def available_in_session(connection: sqlite3.Connection, path: Path, session: str, lock: str, now: float) -> bool:
     """Whether the session held with `lock` has a message that was not received with it yet."""
-    free = f"SELECT 1 FROM messages WHERE queue=? AND lane=? AND substr(lock,1,{_LOCK})<>? LIMIT 1"  # noqa: S608  a constant
-    if connection.execute(free, (path.name, session, lock)).fetchone():
-        return True
-    due = "SELECT 1 FROM scheduled WHERE queue=? AND enqueue_at<=? AND session=? LIMIT 1"
-    return connection.execute(due, (path.name, now, session)).fetchone() is not None
+    free = f"SELECT 1 FROM messages WHERE queue=?1 AND lane=?3 AND substr(lock,1,{_LOCK})<>?4"  # noqa: S608  a constant
+    due = "SELECT 1 FROM scheduled WHERE queue=?1 AND enqueue_at<=?2 AND session=?3"
+    return _any(connection, f"EXISTS ({free}) OR EXISTS ({due})", (path.name, now, session, lock))
+
+
+def _any(connection: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> bool:
+    return bool(connection.execute(f"SELECT {condition}", values).fetchone()[0])
 
 
 def next_scheduled(connection: sqlite3.Connection, queues: Sequence[str]) -> float | None:
@@ -288,8 +289,19 @@ def lost(message: Received) -> Conflict:
 
 def complete(connection: sqlite3.Connection, path: Path, message: Received, now: float) -> None:
     """Remove the message. Raises Conflict when its lock was lost."""
-    hold(connection, path, message, now)
-    connection.execute("DELETE FROM messages WHERE sequence=?", (message.sequence_number,))
+    if path.sessions:
+        found = connection.execute(
+            "DELETE FROM messages WHERE sequence=? AND lock=? AND queue=? AND EXISTS "
+            "(SELECT 1 FROM sessions s WHERE s.queue=messages.queue AND s.session=lane AND s.lock=? AND s.locked_until>?)",
+            (message.sequence_number, message.lock_token, path.name, message.lock_token[:_LOCK], now),
+        )
+    else:
+        found = connection.execute(
+            "DELETE FROM messages WHERE sequence=? AND lock=? AND queue=? AND locked_until>?",
+            (message.sequence_number, message.lock_token, path.name, now),
+        )
+    if not found.rowcount:
+        raise lost(message)
 
 
 def abandon(connection: sqlite3.Connection, path: Path, message: Received, now: float) -> bool:
