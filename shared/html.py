@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+import lxml.etree  # type: ignore[import-untyped]  # ships no types
+import lxml.html  # type: ignore[import-untyped]  # ships no types
 from yarl import URL
-
-MAX_CHARACTERS = 1_000_000
-"""The most of a document that is looked at: reading it takes a second or two of a slow processor."""
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_NOT_FOR_PAGES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"})
+_NOT_FOR_PAGES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7"})
 """Codecs of Python that are no charset of the web, some of them slow on hostile input."""
 
 _UNSEEN = frozenset(
@@ -23,26 +21,13 @@ _UNSEEN = frozenset(
 )
 _BESIDE = frozenset({"nav", "footer", "aside"})
 """What surrounds the content of a page that does not say which part that is."""
-_PARAGRAPHS = frozenset(
-    {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre", "blockquote", "figure"}
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_PARAGRAPHS = _HEADINGS | set("p ul ol dl table pre blockquote figure".split())
+_LINES = _PARAGRAPHS | set(
+    "address article aside body caption dd details div dt fieldset figcaption footer form header hr html li main nav"
+    " section summary tbody tfoot thead tr".split()
 )
-_LINES = _PARAGRAPHS | {
-    *(
-        "address",
-        "article",
-        "body",
-        "caption",
-        "dd",
-        "details",
-        "div",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "footer",
-        "form",
-    ),
-    *("header", "hr", "html", "li", "main", "nav", "section", "summary", "tbody", "tfoot", "thead", "tr", "aside"),
-}
+_BLANKS = re.compile(r"\s+")
 _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
@@ -75,105 +60,125 @@ def _codec(name: str) -> str:
         b"a".decode(found or "utf-8", "replace")  # raises for codecs that make no text
     except (LookupError, ValueError):
         return ""
-    # As browsers do: what calls itself Latin 1 is Windows' extension of it.
-    return (
-        ""
-        if found.replace("-", "_") in _NOT_FOR_PAGES
-        else {"iso8859-1": "cp1252", "ascii": "cp1252"}.get(found, found)
-    )
+    if found.replace("-", "_") in _NOT_FOR_PAGES:
+        return ""
+    return "cp1252" if found in ("iso8859-1", "ascii") else found  # as browsers do
 
 
 def read(markup: str, *, url: str = "") -> Page:
-    """The readable part of an HTML document; links are made absolute by `url`. Takes time: call it in a thread."""
-    # lxml takes time in proportion to the length, also for markup that is made to be slow; html.parser does not.
-    soup = BeautifulSoup(markup[:MAX_CHARACTERS], "lxml")
-    title = _collapse(soup.title.get_text()) if soup.title else ""
-    main = _main(soup)
+    """The readable part of an HTML document; links are made absolute by `url`. For megabytes, call it in a thread.
+
+    The time it takes is in proportion to the length, also for markup that is made to be slow.
+    """
+    # Told the encoding, libxml2 believes no <meta> in the document.
+    parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    try:
+        document = lxml.html.document_fromstring(markup.encode("utf-8", "replace"), parser=parser)
+    except lxml.etree.ParserError:
+        return Page(title="", text="")
+    title = document.find(".//title")
+    main = _main(document)
     writer = _Writer(url)
-    _write(main or soup, writer, unseen=_UNSEEN if main else _UNSEEN | _BESIDE)
-    return Page(title=title, text=writer.text())
+    if main is None:
+        _write(document, writer, unseen=_UNSEEN | _BESIDE)
+    else:
+        _write(main, writer, unseen=_UNSEEN)
+    return Page(title="" if title is None else _collapse("".join(title.itertext())), text=writer.text())
 
 
-def _main(soup: BeautifulSoup) -> Tag | None:
-    articles = soup.find_all("article", limit=2)
-    only = articles[0] if len(articles) == 1 else None
-    found = soup.find("main") or soup.find(attrs={"role": "main"}) or only
-    return found if isinstance(found, Tag) else None
+_Element = Any
+"""lxml's, which has no types."""
+
+
+def _main(document: _Element) -> _Element | None:
+    named = document.xpath("(//main | //*[@role='main'])[1]")
+    articles = document.xpath("(//article)[position() < 3]")
+    return named[0] if named else articles[0] if len(articles) == 1 else None
 
 
 def _collapse(text: str) -> str:
     return " ".join(text.split())
 
 
-def _hidden(tag: Tag) -> bool:
+def _hidden(element: _Element) -> bool:
     return (
-        tag.has_attr("hidden")
-        or str(tag.get("aria-hidden", "")).lower() == "true"
-        or bool(_HIDING.search(str(tag.get("style", ""))))
+        element.get("hidden") is not None
+        or element.get("aria-hidden", "").lower() == "true"
+        or bool(_HIDING.search(element.get("style", "")))
     )
 
 
-def _write(root: Tag, writer: _Writer, *, unseen: frozenset[str]) -> None:
+def _write(root: _Element, writer: _Writer, *, unseen: frozenset[str]) -> None:
     """Walk without recursion: pages may be nested deeper than Python's stack."""
-    open_tags: list[tuple[Tag, Iterator[object]]] = [(root, iter(root.children))]
-    while open_tags:
-        tag, children = open_tags[-1]
-        child = next(children, None)
-        if child is None:
-            open_tags.pop()
-            writer.end(tag)
-        elif isinstance(child, Tag):
-            if child.name not in unseen and not _hidden(child):
-                writer.start(child)
-                open_tags.append((child, iter(child.children)))
-        elif type(child) is NavigableString:  # its subclasses are comments, doctypes, scripts
-            writer.add(str(child))
+    walk = lxml.etree.iterwalk(root, events=("start", "end"))
+    skipped = None
+    for event, element in walk:
+        if event == "start" and (element.tag in unseen or _hidden(element)):
+            skipped = element
+            walk.skip_subtree()
+        elif event == "start":
+            writer.start(element)
+            writer.add(element.text or "")
+        else:
+            if element is not skipped:
+                writer.end(element)
+            if element is not root:
+                writer.add(element.tail or "")
 
 
 class _Writer:
-    """Gathers lines."""
+    """Gathers lines. A line's marks, such as a bullet, wait for its first words."""
 
     def __init__(self, url: str) -> None:
         self._base = URL(url) if url else None
         self._lines: list[str] = []
         self._line: list[str] = []
+        self._has_words = False
         self._pre = 0
         self._links: list[tuple[int, int]] = []
 
-    def start(self, tag: Tag) -> None:
-        name = tag.name
-        if name == "br" or (name in _LINES and "".join(self._line).strip() != "-"):
+    def start(self, element: _Element) -> None:
+        name = element.tag
+        if name == "br" or (name in _LINES and (self._has_words or not self._line)):
             self._break(blank=name in _PARAGRAPHS)
         if name == "pre":
             self._pre += 1
         elif name == "li":
-            self._line.append("- ")
-        elif name in ("td", "th") and self._line:
+            self._line = ["- "]
+        elif name in _HEADINGS:
+            self._line = [f"{'#' * int(name[1])} "]
+        elif name in ("td", "th") and self._has_words:
             self._line.append(" | ")
-        elif len(name) == 2 and name[0] == "h" and name[1] in "123456":
-            self._line.append(f"{'#' * int(name[1])} ")
         elif name == "a":
             self._links.append((len(self._lines), len(self._line)))
-        elif name == "img" and tag.get("alt"):
-            self.add(f" [image: {tag['alt']}] ")
+        elif name == "img":
+            self._image(element.get("alt", "").strip())
 
-    def end(self, tag: Tag) -> None:
-        if tag.name == "a" and self._links:
-            self._link(str(tag.get("href", "")), *self._links.pop())
-        if tag.name in _LINES:
-            self._break(blank=tag.name in _PARAGRAPHS)
-        if tag.name == "pre":
+    def end(self, element: _Element) -> None:
+        name = element.tag
+        if name == "a" and self._links:
+            self._link(element.get("href", ""), *self._links.pop())
+        if name in _LINES:
+            self._break(blank=name in _PARAGRAPHS)
+        if name == "pre":
             self._pre -= 1
 
     def add(self, text: str) -> None:
-        if not self._pre:
-            self._line.append(re.sub(r"\s+", " ", text))
-            return
-        *lines, last = text.split("\n")
-        for line in lines:
-            self._line.append(line)
-            self._break(blank=False)
-        self._line.append(last)
+        if self._pre:
+            *lines, text = text.split("\n")
+            for line in lines:
+                self._put(line)
+                self._break(blank=False)
+        self._put(text if self._pre else _BLANKS.sub(" ", text))
+
+    def _put(self, text: str) -> None:
+        if text and (self._line or self._pre or not text.isspace()):
+            self._line.append(text)
+            self._has_words = self._has_words or not text.isspace()
+
+    def _image(self, alternative: str) -> None:
+        if alternative:
+            self._put(f" [image: {_collapse(alternative)}] ")
 
     def _link(self, href: str, line: int, start: int) -> None:
         """Put the address behind the words of a link that stands in one line."""
@@ -188,11 +193,11 @@ class _Writer:
             self._line[start:] = [f"[{words.strip()}]({target})", " " if words[-1].isspace() else ""]
 
     def _break(self, *, blank: bool) -> None:
-        line = "".join(self._line)
-        line = line.rstrip() if self._pre else _collapse(line)
-        if line and line.strip("- |#"):
-            self._lines.append(line)
+        if self._has_words:
+            line = "".join(self._line)
+            self._lines.append(line.rstrip() if self._pre else _collapse(line))
         self._line.clear()
+        self._has_words = False
         if blank and self._lines and self._lines[-1]:
             self._lines.append("")
 

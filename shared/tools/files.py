@@ -20,27 +20,7 @@ MAX_CONTENT = 200_000
 KEPT = timedelta(days=30)
 _NAME_LENGTH = 100
 _PROGRAMS = frozenset(
-    {
-        *(
-            "bat",
-            "cmd",
-            "com",
-            "cpl",
-            "dll",
-            "exe",
-            "hta",
-            "jar",
-            "js",
-            "jse",
-            "lnk",
-            "msi",
-            "msp",
-            "pif",
-            "ps1",
-            "reg",
-        ),
-        *("scf", "scr", "url", "vb", "vbe", "vbs", "wsf", "wsh"),
-    }
+    "bat cmd com cpl dll exe hta jar js jse lnk msi msp pif ps1 reg scf scr url vb vbe vbs wsf wsh".split()
 )
 """Extensions that some system runs on a double click: what the assistant writes may stem from a stranger's page."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")

@@ -77,8 +77,8 @@ def test_our_tests_are_the_ones_that_are_imported():
 # --- imports --------------------------------------------------------------------------------------------------
 
 HEAVY = (
-    "aiosqlite", "bs4", "google", "httpx", "langchain", "langchain_core", "langchain_google_genai", "langchain_openai",
-    "langgraph", "langsmith", "openai", "playwright", "portkey_ai", "slack_sdk", "telegram", "tiktoken",
+    "aiosqlite", "google", "httpx", "langchain", "langchain_core", "langchain_google_genai", "langchain_openai",
+    "langgraph", "langsmith", "lxml", "openai", "playwright", "portkey_ai", "slack_sdk", "telegram", "tiktoken",
 )  # fmt: skip
 
 
