@@ -11,13 +11,14 @@ from tests.fakes.bot_api_specification import UploadedFile
 
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_TO_A_CHAT = {"sendMessage", "sendPhoto", "sendDocument", "editMessageText", "deleteMessage", "sendChatAction"}
 _LITERAL = {"code", "pre"}
 
 
 def broken(method: str, parameters: Mapping[str, Any]) -> str:
     """Telegram's description of what is wrong with the call; empty where it would take it."""
-    chat = parameters.get("chat_id")
-    if chat is not None and not re.fullmatch(r"-?\d+|@\w+", str(chat)):
+    chat = parameters.get("chat_id", "" if method in _TO_A_CHAT else "0")
+    if not re.fullmatch(r"-?\d+|@\w+", str(chat)):
         return "Bad Request: chat not found"
     if method in {"sendMessage", "editMessageText"}:
         text = str(parameters.get("text", ""))
@@ -47,7 +48,8 @@ def _entities(text: str, entities: Sequence[Mapping[str, Any]]) -> str:
     encoded = text.encode("utf-16-le")
     placed = []
     for entity in entities:
-        start, end = entity["offset"], entity["offset"] + entity["length"]
+        start = entity.get("offset", -1)
+        end = start + entity.get("length", 0)
         if not 0 <= start < end <= units(text):
             return f"Bad Request: can't parse entities: {entity['type']} at {start}-{end} is outside of the text"
         try:

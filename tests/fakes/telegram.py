@@ -26,6 +26,7 @@ from tests.fakes import bot_api_rules, bot_api_specification
 from tests.fakes.bot_api_specification import Specification, UploadedFile
 
 FIRST_MESSAGE = 1000
+MAX_BODY_BYTES = 64_000_000
 _PATH = re.compile(r"/bot(\d+):[^/]+/(\w+)")
 _FILE_PATH = re.compile(r"/file/bot\d+:[^/]+/(.+)")
 _JSON = {"Content-Type": "application/json"}
@@ -140,7 +141,9 @@ class FakeTelegram:
         }
 
     async def __aenter__(self) -> Self:
-        self._runner = web.ServerRunner(web.Server(self._handle, client_max_size=64_000_000), shutdown_timeout=0.1)
+        # A path holds the bot's token, so there is no access log.
+        server = web.Server(self._handle, request_factory=_request, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
@@ -255,11 +258,9 @@ class FakeTelegram:
             await asyncio.sleep(self.latency + (fault.seconds if fault else 0))
         if fault and fault.kind in _TAKES_NOTHING:
             return await self._misbehave(request, call, fault)
-        if self.check:
-            self._check(call, form=form)
-        if wrong := bot_api_rules.broken(method, parameters):
-            self.violations.append(f"call {call.n}: {method}: {wrong}")
-            return _answer(call, _error(400, wrong))
+        if wrong := self._wrong(method, parameters, form=form):
+            self.violations += [f"call {call.n}: {one}" for one in wrong]
+            return _answer(call, _error(400, wrong[0]))
         result = self._result(call, bot)
         if isinstance(result, str):
             return _answer(call, _error(400, result))
@@ -268,10 +269,13 @@ class FakeTelegram:
             return await self._misbehave(request, call, fault, result)
         return _answer(call, _ok(result))
 
-    def _check(self, call: Call, *, form: bool) -> None:
-        if self.specification:
-            wrong = self.specification.violations(call.method, call.parameters, form=form)
-            self.violations += [f"call {call.n}: {one}" for one in wrong]
+    def _wrong(self, method: str, parameters: Mapping[str, Any], *, form: bool) -> list[str]:
+        if self.check and self.specification:
+            wrong = self.specification.violations(method, parameters, form=form)
+            if wrong:
+                return wrong
+        broken = bot_api_rules.broken(method, parameters)
+        return [f"{method}: {broken}"] if broken else []
 
     def _fault(self, method: str, parameters: Mapping[str, Any]) -> Fault | None:
         for fault in self.faults:
@@ -356,6 +360,11 @@ class FakeTelegram:
             return "Bad Request: invalid file_id"
         path, content = self.files[file_id]
         return {"file_id": file_id, "file_unique_id": file_id, "file_size": len(content), "file_path": path}
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
+    loop = asyncio.get_running_loop()
+    return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
 
 async def _parameters(request: BaseRequest) -> tuple[Mapping[str, Any], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import re
@@ -46,7 +47,7 @@ def message(text: str | None = None, *, chat: Json = PRIVATE, sender: Json | Non
         body["text"] = text
         if marked := entities(text):
             body["entities"] = marked
-    return {**body, **fields}
+    return copy.deepcopy({**body, **fields})
 
 
 def update(content: Json, *, kind: str = "message", update_id: int | None = None) -> Json:
@@ -62,7 +63,7 @@ def text(words: str, **fields: Any) -> Json:
 def press(data: str, *, chat: Json = PRIVATE, sender: Json = ANNA, **fields: Any) -> Json:
     """The update for a pressed button."""
     pressed = message("Choose", chat=chat, sender=BOT, **fields)
-    query = {"id": "4382bfdwdsb323b2d9", "from": sender, "chat_instance": "-1", "message": pressed, "data": data}
+    query = {"id": "4382bfdwdsb323b2d9", "from": dict(sender), "chat_instance": "-1", "message": pressed, "data": data}
     return update(query, kind="callback_query")
 
 
