@@ -56,15 +56,24 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _status(error: Exception) -> int | None:
-    if isinstance(error, core.ContextOverflowError):
+    if isinstance(error, core.ContextOverflowError) or _code(error) == "context_length_exceeded":
         return 413
     for link in _chain(error):
+        # An error about a response, and not one of the HTTP parser, which has a code as well.
+        if not hasattr(link, "response"):
+            continue
         for name in ("status_code", "code"):
             value = getattr(link, name, None)
             if isinstance(value, int) and 400 <= value < 600:
                 # Gemini answers a wrong key with 400 and this reason.
                 return 401 if value == 400 and "API_KEY_INVALID" in str(link) else value
     return next((status for kind, status in _STATUS if isinstance(error, kind)), None)
+
+
+def _code(error: Exception) -> str:
+    """The service's own short name for the trouble, such as `insufficient_quota`, where it gave one."""
+    found = next((code for link in _chain(error) if isinstance(code := getattr(link, "code", None), str)), "")
+    return found if _WORD.fullmatch(found) else ""
 
 
 def cause(error: Exception) -> Cause:
@@ -82,10 +91,8 @@ def words(error: Exception) -> str:
     if isinstance(error, SettingError | ImportError):
         return str(error)
     status = _status(error)
-    code = next((value for link in _chain(error) if isinstance(value := getattr(link, "code", None), str)), "")
-    code = f" {code}" if _WORD.fullmatch(code) else ""
     if status is not None:
-        return f"{_ADVICE.get(status, 'the service failed')} ({status}{code})"
+        return f"{_ADVICE.get(status, 'the service failed')} ({f'{status} {_code(error)}'.rstrip()})"
     if isinstance(error, TimeoutError | asyncio.TimeoutError | core.ModelTimeoutError):
         return "the service did not answer in time"
     if isinstance(error, core.ModelConnectionError):

@@ -106,7 +106,9 @@ def chain(*models: BaseChatModel, clock: Clock | None = None, environ: Mapping[s
 
 
 def finder(providers: Mapping[str, Provider]) -> Callable[[str, str], Callable[..., Any]]:
-    """What finds these providers in place of the registry."""
+    """What finds these providers in place of the registry. The gateway is there, and off unless it is among them."""
+    off = Provider(AssertionError("the gateway is off"), configured=False)
+    providers = {"portkey": off, **providers}
 
     def build(group: str, name: str) -> Callable[..., Any]:
         assert group == "models"

@@ -1,0 +1,26 @@
+"""An assistant with a given provider, as the tests of the services use it."""
+
+from langchain_core.messages import AIMessage
+
+from shared.agent.assistant import Assistant
+from shared.agent.models import Models
+from shared.settings import Settings
+from tests.fakes.chat_models import Provider, finder, parts, scripted
+from tests.fakes.clock import ManualClock
+from tests.unit.agent.kit import FakeControl, question
+
+
+def agent(providers, *, tools=(), clock=None):
+    clock = clock or ManualClock()
+    environ = {"PRAXOS_MODEL": ",".join(f"{name}:test-model" for name in providers if name != "portkey")}
+    models = Models(parts=parts(environ, clock=clock), build=finder(providers))
+    return Assistant(settings=Settings.from_environ(environ), models=models, tools=tools, clock=clock)
+
+
+def spare():
+    """A model that comes after the one under test."""
+    return Provider(scripted(AIMessage("from the spare")))
+
+
+async def ask(assistant, asked=None):
+    return await assistant.answer(question=asked or question("hello"), control=FakeControl())
