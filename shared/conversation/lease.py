@@ -60,7 +60,9 @@ class Hold(Generic[L]):
         load: Callable[[], Awaitable[Stored[L] | None]],
         clock: Clock,
         seconds: float,
+        asked: float,
     ) -> None:
+        """`asked` is when the lease was asked for, on the monotonic clock: from then on it runs."""
         self.partition = partition
         self.stored = stored
         self.written = written
@@ -71,7 +73,7 @@ class Hold(Generic[L]):
         self._load = load
         self._clock = clock
         self._seconds = seconds
-        self._ends = clock.monotonic() + seconds
+        self._ends = asked + seconds
         self._lock = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -92,7 +94,7 @@ class Hold(Generic[L]):
         change: Callable[[L, Transaction], L],
     ) -> Self:
         """Take the lease in one transaction with the first work under it. Raises Conflict when someone was faster."""
-        now = clock.now()
+        asked, now = clock.monotonic(), clock.now()
         lease = taken(stored.record.lease, now=now, seconds=seconds)
         transaction = Transaction()
         head = stored.record.with_(lease=lease, bell_at=None, wake_at=watched(now + timedelta(seconds=seconds)))
@@ -106,6 +108,7 @@ class Hold(Generic[L]):
             load=load,
             clock=clock,
             seconds=seconds,
+            asked=asked,
         )
 
     async def __aenter__(self) -> Self:
