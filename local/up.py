@@ -141,6 +141,7 @@ def _ready(role: str | None, listening: socket.socket | None) -> str:
 async def _settle(app: App, role: str | None) -> None:
     """Load what the first turn needs, and keep the collector of garbage away from everything that was loaded."""
     _freeze()
+    await _ring_for_what_was_left(app)
     if role in HTTP_ROLES:
         await _tell_claim_code(app)
     if role not in THINKING_ROLES:
@@ -151,6 +152,14 @@ async def _settle(app: App, role: str | None) -> None:
     except Exception as error:  # noqa: BLE001  the first turn meets it again, and says so to the person
         _log.warning("the assistant could not be loaded: %s", error)
     _freeze()
+
+
+async def _ring_for_what_was_left(app: App) -> None:
+    """Go on at once with what a process that was killed had written but not rung for."""
+    try:
+        await app.sweeper.after_restart()
+    except PraxosError as error:
+        _log.warning("what was left by an earlier process waits for the sweeper: %s", error)
 
 
 async def _tell_claim_code(app: App) -> None:
