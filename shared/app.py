@@ -135,7 +135,7 @@ class App:
         return self._channels[name]
 
     async def _open_channel(self, name: str) -> Channel | None:
-        if name not in registry.names("channels"):
+        if not registry.known("channels", name):
             return None
         try:
             channel: Channel = self._plug_in("channels", name)

@@ -45,6 +45,11 @@ def names(group: str) -> list[str]:
     return own + [point.name for point in entry_points(group=f"praxos.{group}") if point.name not in own]
 
 
+def known(group: str, name: str) -> bool:
+    """Whether somebody has that name. Installed packages are only searched for a name that is not our own."""
+    return name in REGISTRY[group] or name in names(group)
+
+
 def build_function(group: str, name: str) -> Callable[..., Any]:
     """Import and return the `build` of a plug-in. Raises SettingError where nobody has that name."""
     target = REGISTRY[group].get(name)
