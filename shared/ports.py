@@ -322,7 +322,11 @@ class ModelProvider(Protocol):
         """True when its settings are complete."""
 
     def chat_model(self, *, name: str) -> BaseChatModel:
-        """The chat model of that name; no retries of its own beyond one, and a time-out on every call."""
+        """The chat model of that name, or the provider's default for an empty one. May take seconds: run in a thread.
+
+        It has a time-out on every call and leaves trying again to its caller. It raises LangChain's ModelError, or its
+        client's own error with the `response`; whatever else it raises counts as passing trouble.
+        """
 
 
 class Effect(StrEnum):

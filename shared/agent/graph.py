@@ -30,7 +30,7 @@ from shared.messages import Attachment, BudgetSpent
 from shared.ports import Clock, Tool
 
 REPAIRS = 2
-"""How often a model is asked again after malformed tool calls or an empty answer, each time."""
+"""How often in a row a model is asked again after malformed tool calls. After an empty answer it is asked once more."""
 NOTHING_SAID = "Sorry, I could not put an answer together. Please try again, perhaps in other words."
 
 State = AgentState[Any]
@@ -70,6 +70,7 @@ class CallModel(AgentMiddleware[State, Turn]):
         """Innermost of its kind: it calls the model itself, because the chain may take another than the graph's."""
         turn = request.runtime.context
         said: list[BaseMessage] = []
+        empty = False
         for _ in range(REPAIRS + 1):
             reply = await self._ask(turn, [turn.system, *request.messages, *said])
             message = _with_own_ids(reply.message, taken=[*request.messages, *said])
@@ -79,6 +80,9 @@ class CallModel(AgentMiddleware[State, Turn]):
                 said += [message, *_malformed(message)]
                 continue
             elif not message.text.strip():
+                if empty:
+                    break
+                empty = True
                 continue
             return ModelResponse(result=[*said, message])
         return ModelResponse(result=[*said, AIMessage(NOTHING_SAID)])

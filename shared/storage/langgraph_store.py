@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
+import uuid
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from langgraph.store.base import Op, Result
@@ -32,14 +35,42 @@ class _GuardedStore(AsyncSqliteStore):
 async def connect(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteStore]:
     """Open or create the file. Raises SettingError where it cannot be used, StoreUnavailable where it is busy."""
     try:
-        opening = _GuardedStore.from_conn_string(str(path))
-        async with opening as store:
-            await store.conn.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-            await store.conn.execute("PRAGMA journal_mode=WAL")
-            await store.conn.execute(f"PRAGMA synchronous={sync.value}")
-            await store.setup()
+        if not await asyncio.to_thread(path.exists):
+            await _create(path)
+        async with _opened(path, sync=sync) as store:
             yield store
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         if "locked" in str(error):
             raise StoreUnavailable(f"{path.name} is busy: {error}") from None
         raise SettingError(f"PRAXOS_HOME: {path} cannot be used: {error}") from None
+
+
+async def _create(path: Path) -> None:
+    """Make the file with its tables and let it appear at once.
+
+    The library makes its tables in steps that neither bear a second process beside them nor being killed between them.
+    """
+    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        await asyncio.to_thread(_make_private, fresh)
+        async with _opened(fresh, sync=Sync.FULL):
+            pass
+        with suppress(FileExistsError):
+            await asyncio.to_thread(os.link, fresh, path)
+    finally:
+        await asyncio.to_thread(fresh.unlink, missing_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+
+
+@asynccontextmanager
+async def _opened(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteStore]:
+    async with _GuardedStore.from_conn_string(str(path)) as store:
+        await store.conn.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        await store.conn.execute("PRAGMA journal_mode=WAL")
+        await store.conn.execute(f"PRAGMA synchronous={sync.value}")
+        await store.setup()
+        yield store

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.messages import SettingError
 from shared.ports import Parts
 from shared.settings import Sync
 
@@ -36,7 +35,6 @@ class SqliteMemoryStore:
             return self._store
 
     async def _connect(self) -> BaseStore:
-        await asyncio.to_thread(_prepare, self._path)
         library = await asyncio.to_thread(import_module, "shared.storage.langgraph_store")
         store: BaseStore = await self._opened.enter_async_context(library.connect(self._path, sync=self._sync))
         return store
@@ -46,14 +44,6 @@ class SqliteMemoryStore:
         async with self._opening:
             self._store = None
             await self._opened.aclose()
-
-
-def _prepare(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-    except OSError as error:
-        raise SettingError(f"PRAXOS_HOME: {path} cannot be used: {error}") from None
 
 
 def build(parts: Parts) -> SqliteMemoryStore:

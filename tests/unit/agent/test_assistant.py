@@ -6,7 +6,9 @@ import time
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langsmith._runtime_overrides import get_runtime_overrides
 
+from shared.agent import graph
 from shared.agent.assistant import Assistant
 from shared.agent.graph import NOTHING_SAID
 from shared.agent.turn import Role, Said
@@ -190,6 +192,18 @@ async def test_malformed_arguments_are_answered_and_asked_for_again():
     assert answer.text == "done"
 
 
+async def test_a_good_call_beside_a_malformed_one_is_done_and_the_other_answered():
+    broken = {"name": "say", "args": "{", "id": "bad", "error": None, "type": "invalid_tool_call"}
+    mixed = calls(("say", {"text": "x"})).model_copy(update={"invalid_tool_calls": [broken]})
+    tool = FakeTool()
+    model = scripted(mixed, AIMessage("done"))
+
+    answer = await assistant(model, tools=[tool]).answer(question=question(), control=FakeControl())
+
+    assert (answer.text, len(tool.called)) == ("done", 1)
+    assert {result.tool_call_id for result in results(model.seen[1])} == {"bad", mixed.tool_calls[0]["id"]}
+
+
 async def test_a_model_that_never_gets_it_right_ends_in_plain_words():
     broken = AIMessage(
         "", invalid_tool_calls=[{"name": "say", "args": "{", "id": "1", "error": None, "type": "invalid_tool_call"}]
@@ -206,7 +220,8 @@ async def test_an_empty_answer_is_asked_for_again_and_then_replaced():
     )
     never = await assistant(scripted(AIMessage(""))).answer(question=question(), control=FakeControl())
 
-    assert (once.text, never.text) == ("here", NOTHING_SAID)
+    assert (once.text, once.model_calls) == ("here", 2)
+    assert (never.text, never.model_calls) == (NOTHING_SAID, 2)
 
 
 async def test_a_long_result_is_cut_with_a_note():
@@ -336,6 +351,14 @@ async def test_tools_are_offered_once_for_all_turns():
         await agent.answer(question=question(), control=FakeControl())
 
     assert model.offered == [["say"]]
+
+
+@pytest.mark.parametrize("tracing", [False, True])
+async def test_hooks_run_without_a_thread_unless_they_are_traced(monkeypatch, tracing):
+    monkeypatch.setattr(graph, "tracing_is_enabled", lambda: tracing)
+    await assistant(scripted(AIMessage("ok"))).warm()
+
+    assert (get_runtime_overrides().aio_to_thread is None) is tracing
 
 
 async def test_summarises_the_old_summary_with_the_messages_after_it():

@@ -123,6 +123,15 @@ async def test_a_file_keeps_it_across_openings_and_to_its_owner(tmp_path, clock)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+async def test_several_may_create_the_file_at_once(tmp_path):
+    for _ in range(20):
+        stores = [SqliteMemoryStore(path=tmp_path / "memory.db", sync=Sync.NORMAL) for _ in range(4)]
+        await asyncio.gather(*(store.open() for store in stores))
+        await asyncio.gather(*(store.close() for store in stores))
+        assert [path.name for path in tmp_path.iterdir()] == ["memory.db"]
+        (tmp_path / "memory.db").unlink()
+
+
 async def test_two_processes_worth_of_stores_write_side_by_side(tmp_path, clock):
     stores = [SqliteMemoryStore(path=tmp_path / "memory.db", sync=Sync.NORMAL) for _ in range(2)]
     memories = [LongTermMemory(store=store.open, tenant="t", user="u", clock=clock) for store in stores]
