@@ -103,7 +103,7 @@ class Stage:
         )
         self.channel: WebChannel = build(self.parts)
         self.store = build_store(self.parts)
-        self.chat = WebChat(channel=self._opened, store=self.store, files=self.files, max_file_bytes=1_000_000)
+        self.chat = WebChat(channel=self.opened, store=self.store, files=self.files, max_file_bytes=1_000_000)
         self.heard: list[InboundEvent] = []
         self.posts = 0
         self.refuse = 0
@@ -112,7 +112,7 @@ class Stage:
         self._runner: web.AppRunner | None = None
         self.port = 0
 
-    async def _opened(self, _: str) -> WebChannel:
+    async def opened(self, _: str) -> WebChannel:
         await self.channel.open()
         return self.channel
 
@@ -123,7 +123,7 @@ class Stage:
         app.router.add_post("/api/chat/files", self._with(self.chat.upload))
         app.router.add_get("/api/chat/files/{id}", self._download)
         app.router.add_get("/api/chat/assets/{name}", self._asset)
-        app.router.add_post("/api/webhooks/web", self._with(self._webhook))
+        app.router.add_post("/api/webhooks/web", self._with(self.handle))
         app.router.add_get("/elsewhere", self._elsewhere)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -193,7 +193,8 @@ class Stage:
 
     # --- HTTP -------------------------------------------------------------------------------------------------
 
-    async def _webhook(self, *, request: WebhookRequest) -> WebhookResponse:
+    async def handle(self, request: WebhookRequest) -> WebhookResponse:
+        """What a person sends."""
         self.posts += 1
         if self.refuse:
             return WebhookResponse(status=self.refuse, body=b'{"error": "not now"}')
