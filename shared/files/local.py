@@ -10,10 +10,10 @@ import asyncio
 import os
 import re
 import secrets
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ParamSpec
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,6 +27,8 @@ ABANDONED = timedelta(days=1)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _BUFFER_BYTES = 256 * 1024
+
+P = ParamSpec("P")
 
 
 class Description(BaseModel):
@@ -73,10 +75,7 @@ class LocalFiles:
             description = Description(
                 name=name, media_type=media_type, size=size, owner=owner, expires_at=self._clock.now() + keep
             )
-            await asyncio.to_thread(self._finish, file_id, partial, description)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise Transient(f"a file could not be written to {self._folder}: {error.strerror}") from error
+            await self._on_disk(self._finish, file_id, partial, description)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
@@ -99,7 +98,7 @@ class LocalFiles:
         """Write the content as it comes; return its size."""
         if isinstance(content, bytes):
             self._check(len(content))
-            await asyncio.to_thread(self._append, partial, content)
+            await self._on_disk(self._append, partial, content)
             return len(content)
         size, buffer = 0, bytearray()
         try:
@@ -108,13 +107,19 @@ class LocalFiles:
                 self._check(size)
                 buffer += chunk
                 if len(buffer) >= _BUFFER_BYTES:
-                    await asyncio.to_thread(self._append, partial, bytes(buffer))
+                    await self._on_disk(self._append, partial, bytes(buffer))
                     buffer.clear()
         finally:
             if isinstance(content, AsyncGenerator):
                 await content.aclose()  # lets go of what it reads from, also when it was not read to its end
-        await asyncio.to_thread(self._append, partial, bytes(buffer))
+        await self._on_disk(self._append, partial, bytes(buffer))
         return size
+
+    async def _on_disk(self, write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await asyncio.to_thread(write, *args, **kwargs)
+        except OSError as error:
+            raise Transient(f"a file could not be written to {self._folder}: {error.strerror}") from error
 
     def _check(self, size: int) -> None:
         if size > self._limit:
@@ -170,7 +175,7 @@ class LocalFiles:
             found = [(entry.name, entry.stat().st_mtime) for entry in entries]
         for name, changed in found:
             expired = _ID.fullmatch(name) and changed <= now
-            abandoned = name.endswith(".part") and changed <= time.time() - ABANDONED.total_seconds()
+            abandoned = name.endswith(".part") and changed <= now - ABANDONED.total_seconds()
             if expired or abandoned:
                 (self._folder / f"{name}.json").unlink(missing_ok=True)
                 (self._folder / name).unlink(missing_ok=True)

@@ -117,13 +117,13 @@ class Desk:
             time_zone=self.time_zone,
         )
 
-    async def call(self, name: str, *, key: str = "", **arguments: object) -> ToolResult:
+    async def call(self, tool_name: str, /, *, call_key: str = "", **arguments: object) -> ToolResult:
         """As the agent calls it: arguments of a model, checked."""
-        tool = self.tools[name]
-        return await tool.call(arguments=tool.arguments.model_validate(arguments), context=self.context(key))
+        tool = self.tools[tool_name]
+        return await tool.call(arguments=tool.arguments.model_validate(arguments), context=self.context(call_key))
 
-    async def text(self, name: str, **arguments: object) -> str:
-        return (await self.call(name, **arguments)).text
+    async def text(self, tool_name: str, /, **arguments: object) -> str:
+        return (await self.call(tool_name, **arguments)).text
 
 
 def sqlite_store(home: Path) -> SqliteStore:
