@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "tests" / "guard"
@@ -35,6 +36,13 @@ runpy.run_path(str(GUARD / "sitecustomize.py"))
 # A machine that is busy with other things makes no test fail.
 hypothesis.settings.register_profile("praxos", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("praxos")
+
+
+# How fast an example runs, or is found, says more about what else the machine does than about the code.
+settings.register_profile(
+    "praxos", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], print_blob=True
+)
+settings.load_profile("praxos")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
