@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from shared.egress import Address, FetchError, NotPublicError
-from shared.fetch import MAX_REDIRECTS, PublicFetcher
+from shared.fetch import MAX_REDIRECTS, PublicFetcher, _PublicResolver, _unpacker
 
 OPEN = IPv4Address("127.0.0.1")
 """Counts as public in these tests."""
@@ -179,6 +179,14 @@ async def test_a_name_is_checked_again_after_a_redirect_to_itself(
     assert [request.path for request in site.requests] == ["/page"]
 
 
+async def test_the_resolver_answers_with_public_addresses_only() -> None:
+    look_up = names(both_example=[CLOSED, OPEN], inside_example=[CLOSED])
+    resolver = _PublicResolver(look_up, lambda address: address == OPEN)
+    assert [found["host"] for found in await resolver.resolve("both.example", 80)] == [str(OPEN)]
+    with pytest.raises(NotPublicError):
+        await resolver.resolve("inside.example", 80)
+
+
 def test_no_socket_is_made_for_an_address_inside() -> None:
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
     with pytest.raises(NotPublicError):
@@ -207,6 +215,7 @@ async def test_a_packed_page_is_unpacked_within_the_bound(
     assert fetched.body == b"hello"
     bomb = pack(bytes(50_000_000))
     assert len(bomb) < 100_000, "small enough to pass a bound on what is sent"
+    assert len(_unpacker(coding)(bomb, 1000)) == 1000, "no more than that is ever made"
     fetched = await found.get(site.page("/bomb", bomb, headers=headers))
     assert (len(fetched.body), fetched.cut) == (100_000, True)
 
