@@ -10,9 +10,10 @@ from typing import Protocol
 from local.host_json import HostJson
 from local.indexing import Function, HttpFunction, QueueFunction, TimerFunction
 from local.invocations import Invocations
+from shared.messages import SettingError
 from shared.ports import Broker, Clock
 from shared.settings import Settings
-from shared.topology import BACKGROUND
+from shared.topology import BACKGROUND, QUEUES
 
 DRAIN_SECONDS = 10.0
 """How long a host that stops lets invocations finish; what is cut off then is redelivered."""
@@ -96,6 +97,7 @@ class Host:
     def _queue_pumps(self, functions: Sequence[QueueFunction]) -> list[_Pump]:
         if not functions:
             return []
+        _check_sessions(functions)
         from local.message_handler import MessageHandler
         from local.priority import BackgroundGate
         from local.queue_pump import QueuePump
@@ -140,3 +142,11 @@ class Host:
             TimerPump(function=function, state=state, invocations=self._invocations, clock=self._clock)
             for function in functions
         ]
+
+
+def _check_sessions(functions: Sequence[QueueFunction]) -> None:
+    """As in Azure, a trigger whose sessions are not those of its queue does not start."""
+    for function in functions:
+        has = not function.dead_letters and QUEUES[function.queue].requires_session
+        if function.sessions is not has:
+            raise SettingError(f"function {function.name}: {function.queue} has {'' if has else 'no '}sessions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,8 @@ from urllib.parse import parse_qsl, unquote
 
 import azure.functions as func
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_exceptions import ClientPayloadError
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
@@ -23,7 +26,6 @@ from aiohttp.web_response import Response, StreamResponse
 from aiohttp.web_server import Server
 from multidict import CIMultiDict
 
-from local.indexing import HttpFunction
 from local.invocations import Invocations
 from local.routes import Routes
 from shared import telemetry
@@ -32,6 +34,18 @@ _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IG
 _KEEP_ALIVE_SECONDS = 75.0
 
 _log = telemetry.logger("local.http")
+
+
+class _OnlyTheFact(logging.Filter):
+    """What a client sent that is not HTTP is worth a line, and stays out of it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = None
+        return True
+
+
+_protocol_log = telemetry.logger("local.http.protocol")
+_protocol_log.addFilter(_OnlyTheFact())
 
 
 def tunnel_paths(prefix: str) -> re.Pattern[str]:
@@ -67,7 +81,7 @@ class HttpServer:
             self._answer,
             request_factory=self._request,
             access_log=None,
-            logger=_log,
+            logger=_protocol_log,
             auto_decompress=False,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
         )
@@ -92,6 +106,13 @@ class HttpServer:
         return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
 
     async def _answer(self, request: BaseRequest) -> StreamResponse:
+        try:
+            return await self._serve(request)
+        except Exception:  # noqa: BLE001  whatever went wrong, the caller gets an answer
+            _log.exception("%s %s failed", request.method, request.path)
+            return Response(status=500, text="Something went wrong here; the log says what.\n")
+
+    async def _serve(self, request: BaseRequest) -> StreamResponse:
         path, _, query = request.raw_path.partition("?")
         host = request.headers.get("Host", "")
         if not _LOOPBACK_HOST.fullmatch(host) and not self._tunnel.fullmatch(unquote(path)):
@@ -104,9 +125,12 @@ class HttpServer:
         if not function.anonymous and not await self._has_key(request, params):
             return Response(status=401, text="This needs the host's key, in the header x-functions-key.\n")
         try:
+            await _invite_body(request)
             body = await request.read()
         except HTTPRequestEntityTooLarge:
             return Response(status=413, text=f"A request has at most {self._body_limit} bytes.\n")
+        except (ConnectionError, ClientPayloadError, HttpProcessingError):
+            return Response(status=400, text="The body did not arrive whole.\n")
         given = func.HttpRequest(
             request.method,
             f"http://{host}{request.raw_path}",
@@ -115,18 +139,19 @@ class HttpServer:
             route_params=route_params,
             body=body,
         )
-        return await self._invoke(function, given)
-
-    async def _invoke(self, function: HttpFunction, given: func.HttpRequest) -> Response:
-        try:
-            return _response(await self._invocations.run(function, given, interactive=True))
-        except Exception:  # noqa: BLE001  whatever the function raises, the caller gets an answer
-            _log.exception("function %s failed", function.name)
-            return Response(status=500, text="Something went wrong here; the log says what.\n")
+        return _response(await self._invocations.run(function, given, interactive=True))
 
     async def _has_key(self, request: BaseRequest, params: dict[str, str]) -> bool:
         given = request.headers.get("x-functions-key") or params.get("code", "")
         return hmac.compare_digest(given.encode("utf-8", "replace"), (await self._host_key()).encode())
+
+
+async def _invite_body(request: BaseRequest) -> None:
+    """Let a client go on that asked before sending a body (RFC 9110, 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The answer proper is still to come: aiohttp must not take this for a part of it.
+        request.writer.output_size = 0
 
 
 def _merged(headers: Any) -> dict[str, str]:

@@ -52,7 +52,9 @@ class MessageHandler:
             await self._abandon(function, message)
             raise
         except Exception:  # noqa: BLE001  whatever the function raises, its message is given back
-            _log.exception("function %s failed on delivery %d", function.name, message.delivery_count)
+            _log.exception(
+                "function %s failed on delivery %d", function.name, message.delivery_count, extra=_about(message)
+            )
             return await self._abandon(function, message)
         finally:
             renewal.stop()
@@ -63,7 +65,9 @@ class MessageHandler:
         try:
             await self._broker.complete(step=step, message=message)
         except (Conflict, Transient) as error:
-            _log.warning("function %s returned, but its message comes again: %s", function.name, error)
+            _log.warning(
+                "function %s returned, but its message comes again: %s", function.name, error, extra=_about(message)
+            )
             return False
         return True
 
@@ -71,7 +75,9 @@ class MessageHandler:
         try:
             await self._broker.abandon(message=message)
         except (Conflict, Transient) as error:
-            _log.warning("the message of function %s could not be given back: %s", function.name, error)
+            _log.warning(
+                "the message of function %s could not be given back: %s", function.name, error, extra=_about(message)
+            )
             return False
         return True
 
@@ -114,6 +120,11 @@ class _Renewal:
         self._timer.cancel()
         if self._task:
             self._task.cancel()
+
+
+def _about(message: Received) -> dict[str, dict[str, object]]:
+    """What a log line says of a message: never its body."""
+    return {"fields": {"queue": message.queue, "message": message.id, "sequence_number": message.sequence_number}}
 
 
 def _service_bus_message(message: Received) -> ServiceBusMessage:

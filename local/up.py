@@ -75,8 +75,8 @@ async def _serve(role: str | None, listening: socket.socket | None) -> None:
     app = composition.current()
     try:
         host = _host(app, role)
-        await host.start(listening)
         try:
+            await host.start(listening)
             print(_ready(role, listening), flush=True)
             settling = asyncio.create_task(_settle(app, role))
             await stopped.wait()

@@ -164,6 +164,32 @@ async def test_a_body_over_the_limit_is_refused(start: Start, app: func.Function
     assert status == 200
 
 
+async def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(start: Start, app: func.FunctionApp) -> None:
+    host = await start(app)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(host.url.rpartition(":")[2]))
+    head = "POST /api/webhooks/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    writer.write(head.encode())
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"body")
+    assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert await asyncio.wait_for(reader.readexactly(6), 10) == b"x:body"
+    writer.close()
+
+
+async def test_a_client_that_leaves_in_the_middle_does_no_harm(
+    start: Start, app: func.FunctionApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = await start(app)
+    port = int(host.url.rpartition(":")[2])
+    for tail in ("Content-Length: 400\r\n\r\nbody", "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"POST /api/webhooks/x HTTP/1.1\r\nHost: localhost\r\n{tail}".encode())
+        await writer.drain()
+        writer.close()
+    assert (await host.get("/api/shaped"))[0] == 202
+    assert "Traceback" not in caplog.text
+
+
 async def test_what_is_not_http_is_refused_without_harm(start: Start, app: func.FunctionApp) -> None:
     host = await start(app)
     port = int(host.url.rpartition(":")[2])
