@@ -1,7 +1,7 @@
 """A Bot API server that keeps what it is told, can be told to misbehave, and finds fault with wrong calls.
 
 In a test: `async with FakeTelegram() as telegram`. For other processes: `python -m tests.fakes.telegram --port 0`
-prints its address; `GET /calls?after=N`, `GET /state` and `POST /control` (see `Control`) drive it.
+prints its address; `GET /calls?after=N`, `GET /state` and `POST /control` (see `Control` in telegram_control.py) drive it.
 """
 
 from __future__ import annotations
@@ -16,74 +16,21 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from tests.fakes import bot_api_rules, bot_api_specification
 from tests.fakes.bot_api_specification import Specification, UploadedFile
+from tests.fakes.telegram_control import TAKES_NOTHING, Control, Fault, FaultKind
 
 FIRST_MESSAGE = 1000
 MAX_BODY_BYTES = 64_000_000
 _PATH = re.compile(r"/bot(\d+):[^/]+/(\w+)")
 _FILE_PATH = re.compile(r"/file/bot\d+:[^/]+/(.+)")
 _JSON = {"Content-Type": "application/json"}
-
-FaultKind = Literal[
-    "slow_down",  # 429 with `retry_after`
-    "error",  # `status`, by default 502, with a body that is no JSON
-    "refuse",  # `status`, by default 403, with `description`, and `migrate_to` where given
-    "hang",  # takes nothing and does not answer until released, then drops the connection
-    "hold",  # takes it and holds the answer until released
-    "drop_before",  # drops the connection and takes nothing
-    "drop_after",  # takes it and drops the connection
-    "garbage",  # takes it and answers 200 with something else than JSON
-    "delay",  # takes it after `seconds`
-]
-_TAKES_NOTHING = {"slow_down", "error", "refuse", "hang", "drop_before"}
-
-
-class Fault(BaseModel):
-    """What goes wrong with the calls that match: by method, by chat, `times` often (None: until cleared)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: FaultKind
-    method: str = ""
-    chat: int | None = None
-    times: int | None = None
-    retry_after: int | None = 1
-    status: int | None = None
-    description: str = "Forbidden: bot was blocked by the user"
-    migrate_to: int | None = None
-    seconds: float = 0
-
-
-class GivenFile(BaseModel):
-    """A file that `getFile` knows: its content in Base64."""
-
-    id: str
-    path: str
-    content: str
-
-
-class Control(BaseModel):
-    """The body of `POST /control`: what is given is done, in this order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reset: bool = False
-    """Forget calls, violations and faults."""
-    clear: bool = False
-    """Forget the faults."""
-    release: bool = False
-    """Let go of every call that hangs or is held."""
-    check: bool | None = None
-    latency: float | None = None
-    fault: Fault | None = None
-    file: GivenFile | None = None
 
 
 @dataclass(slots=True)
@@ -256,7 +203,7 @@ class FakeTelegram:
         fault = self._fault(method, parameters)
         if self.latency or (fault and fault.seconds):
             await asyncio.sleep(self.latency + (fault.seconds if fault else 0))
-        if fault and fault.kind in _TAKES_NOTHING:
+        if fault and fault.kind in TAKES_NOTHING:
             return await self._misbehave(request, call, fault)
         if wrong := self._wrong(method, parameters, form=form):
             self.violations += [f"call {call.n}: {one}" for one in wrong]

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.channels.telegram.utf16 import well_formed
 from shared.messages import Address, NotTaken, PraxosError, Progress
 from shared.ports import Clock, Json
 
@@ -69,7 +70,7 @@ class ProgressMessages:
 
     async def _show(self, address: Address, progress: Progress, known: Handle, *, first: bool) -> Handle:
         text = _words(progress.text)
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         if first or not text or digest == known.digest:
             await self._call("sendChatAction", {**_place(address), "action": "typing"})
             return known
@@ -113,7 +114,7 @@ class ProgressMessages:
 
 
 def _words(text: str) -> str:
-    words = " ".join(text.split())
+    words = " ".join(well_formed(text).split())
     return f"{words[:TEXT_LENGTH].rstrip('.…')}…" if words else ""
 
 

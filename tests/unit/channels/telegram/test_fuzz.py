@@ -84,19 +84,19 @@ def parse(body):
         assert event.conversation
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(st.binary(), st.binary(max_size=40).map(lambda middle: b'{"update_id":1,"message":' + middle + b"}")))
 def test_bytes_of_any_kind(body):
     parse(body)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(JSON, st.dictionaries(st.sampled_from(["update_id", *READ_UPDATES]), JSON)))
 def test_json_of_any_shape(value):
     parse(json.dumps(value).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(almost_right())
 def test_updates_that_are_almost_right(update):
     parse(json.dumps(update).encode())

@@ -57,7 +57,7 @@ async def test_it_stays_in_its_topic_and_makes_no_sound(bench):
 
 
 async def test_a_long_text_is_cut(bench):
-    await show(bench, "word " * 1000, "typing")
+    await show(bench, "\ud800 word " * 1000, "typing")
     (message,) = bench.telegram.messages.values()
     assert len(message["text"]) <= 201
 
