@@ -116,18 +116,19 @@ class Forget:
 
 
 async def _one(query: str, context: ToolContext) -> Memo:
-    """The one memo that is meant. Raises ToolError where there is none, or more than one."""
+    """The one memo that is meant for certain. Raises ToolError where there is none, with what comes near."""
     wanted = query.strip().casefold()
     memos = await context.memory.recall(query=query, limit=SEARCHED)
     named = [memo for memo in memos if wanted in (memo.key, memo.text.casefold())]
     words = wanted.split()
     found = named or [memo for memo in memos if all(word in f"{memo.key} {memo.text}".casefold() for word in words)]
-    if not found:
+    if len(found) == 1:
+        return found[0]
+    if not memos:
         raise ToolError(f"Nothing is remembered about “{query[:80]}”.")
-    if len(found) > 1:
-        listed = "\n".join(map(_line, found[:10]))
-        raise ToolError(f"More than one thing matches “{query[:80]}”. Which one?\n{listed}")
-    return found[0]
+    problem = "More than one thing matches" if found else "Nothing quite matches"
+    listed = "\n".join(map(_line, (found or memos)[:10]))
+    raise ToolError(f"{problem} “{query[:80]}”. Which of these, in its own words?\n{listed}")
 
 
 def build(_: Parts) -> Sequence[Tool]:

@@ -53,6 +53,14 @@ async def test_what_is_meant_by_more_than_one_is_asked(desk: Desk) -> None:
     assert len(desk.memory.memos) == 2
 
 
+async def test_what_only_comes_near_is_not_forgotten(desk: Desk) -> None:
+    await desk.call("remember", text="I like green tea.")
+    with pytest.raises(ToolError, match="Nothing quite matches") as caught:
+        await desk.call("forget", query="my favourite tea")
+    assert "I like green tea." in str(caught.value)
+    assert len(desk.memory.memos) == 1
+
+
 async def test_everything_is_forgotten_only_when_that_is_said(desk: Desk) -> None:
     await desk.call("remember", text="I like green tea.")
     for nothing in ({}, {"query": ""}):
