@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import os
 import uuid
 from pathlib import Path
 from types import TracebackType
@@ -83,7 +84,13 @@ class ChatClient:
     async def post(self, *, text: str, files: tuple[File, ...] = (), button: str = "") -> str:
         """Say something; return the id that it was given."""
         said = uuid.uuid4().hex
-        body = {"id": said, "text": text, "button": button, "files": [file.model_dump() for file in files]}
+        body = {
+            "id": said,
+            "text": text,
+            "button": button,
+            "files": [file.model_dump() for file in files],
+            "time_zone": _time_zone(),
+        }
         await self._call("POST", "webhooks/web", json=body)
         return said
 
@@ -122,6 +129,12 @@ class ChatClient:
         if response.status >= 400:
             raise ChatError(f"The host answered {response.status} to {method} {path}.")
         return body
+
+
+def _time_zone() -> str:
+    """This machine's zone as an IANA name; empty where it cannot be told."""
+    zone = os.environ.get("TZ") or str(Path("/etc/localtime").resolve()).rpartition("zoneinfo/")[2]
+    return zone[:64]
 
 
 def _read(kind: type[Answer], body: bytes) -> Answer:

@@ -44,6 +44,8 @@ class Sender(Word):
     external_id: str
     name: str = ""
     language: str = ""
+    time_zone: str = ""
+    """The IANA name of their zone, where the platform tells it."""
 
 
 class Attachment(Word):

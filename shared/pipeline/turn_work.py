@@ -175,7 +175,7 @@ class TurnWork:
         )
 
     def _context(self, event: InboundEvent, address: Address, user: User) -> Callable[[str], ToolContext]:
-        zone = user.time_zone or self._settings.time_zone
+        zone = user.time_zone or event.sender.time_zone or self._settings.time_zone
         reminders = UserReminders(
             store=self._store,
             clock=self._clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -36,6 +37,8 @@ class _Sent(BaseModel):
     text: str = Field("", max_length=TEXT_LENGTH)
     files: tuple[_SentFile, ...] = Field((), max_length=FILES)
     button: str = ""
+    time_zone: str = Field("", max_length=64)
+    """The browser's, as an IANA name."""
 
     @field_validator("text")
     @classmethod
@@ -48,6 +51,13 @@ class _Sent(BaseModel):
         if len(value.encode()) > BUTTON_VALUE_BYTES:
             raise ValueError(f"a button's value has at most {BUTTON_VALUE_BYTES} bytes")
         return value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key if name else ""
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return ""
 
 
 def client_id(event: str) -> str:
@@ -75,7 +85,9 @@ def to_event(
         account=account,
         chat=person.id,
         kind=EventKind.PRESS if sent.button else EventKind.MESSAGE,
-        sender=Sender(external_id=person.id, name=person.name, language=language),
+        sender=Sender(
+            external_id=person.id, name=person.name, language=language, time_zone=_known_zone(sent.time_zone)
+        ),
         text=sent.text,
         attachments=tuple(
             Attachment(name=file.name, media_type=file.media_type, size=file.size, file=file.id) for file in sent.files

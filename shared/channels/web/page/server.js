@@ -24,12 +24,14 @@ export function readEvents(range) {
   return request(`chat/events?${new URLSearchParams(range)}`);
 }
 
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+
 /** Say something. The message's id makes a repeat harmless. */
 export function postMessage({ id, text, files, button }) {
   return request("webhooks/web", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ id, text, files, button }),
+    body: JSON.stringify({ id, text, files, button, time_zone: timeZone ?? "" }),
   });
 }
 

@@ -53,6 +53,21 @@ def test_files_are_those_that_were_uploaded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone", "known"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("", ""),
+        ("Mars/Base", ""),
+        ("../../etc/passwd", ""),
+        ("Europe", ""),
+        ("\x00", ""),
+    ],
+)
+def test_the_browsers_time_zone(zone: str, known: str) -> None:
+    assert read({**GOOD, "time_zone": zone}).sender.time_zone == known
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",
