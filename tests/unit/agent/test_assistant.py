@@ -292,6 +292,19 @@ async def test_the_turns_time_ends_it_between_steps():
     assert len(model.seen) == 1
 
 
+async def test_no_tool_starts_when_the_turns_time_is_over():
+    clock = ManualClock()
+
+    async def thinks(messages):
+        clock.pass_(seconds=61)
+        return calls(("say", {"text": "x"}))
+
+    tool = FakeTool(effect=Effect.WRITE)
+    with pytest.raises(BudgetSpent):
+        await assistant(scripted(thinks), tools=[tool], clock=clock).answer(question=question(), control=FakeControl())
+    assert tool.called == []
+
+
 async def test_the_turns_time_cuts_a_model_that_hangs():
     async def hangs(messages):
         await asyncio.Event().wait()
