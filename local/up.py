@@ -148,7 +148,7 @@ async def _settle(app: App, role: str | None) -> None:
         return
     await asyncio.sleep(WARM_SECONDS)
     try:
-        await app.assistant()
+        await (await app.assistant()).warm()
     except Exception as error:  # noqa: BLE001  the first turn meets it again, and says so to the person
         _log.warning("the assistant could not be loaded: %s", error)
     _freeze()
