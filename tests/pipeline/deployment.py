@@ -1,0 +1,162 @@
+"""Starts the embedded host as a person does, and talks to it as Telegram does."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.fakes import telegram_updates as updates
+from tests.fakes.telegram import FakeTelegram
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTED = 120.0
+"""Seconds for a host to start, beside nine others on two cores."""
+SOON = 60.0
+"""Seconds to wait for what is promised without a deadline: a busy machine is no failure."""
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Deployment:
+    """One data folder, and the hosts that work on it."""
+
+    def __init__(self, folder: Path, telegram: FakeTelegram) -> None:
+        self.home = folder / "home"
+        self.log = folder / "log"
+        self.telegram = telegram
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.settings = {
+            "PRAXOS_HOME": str(self.home),
+            "PRAXOS_PORT": str(self.port),
+            "PRAXOS_REMINDERS_EVERY": "* * * * * *",
+            "PRAXOS_SWEEP_EVERY": "* * * * * *",
+            "PRAXOS_RETRY_SECONDS": "0.3",
+            "TELEGRAM_BOT_TOKEN": updates.TOKEN,
+            "TELEGRAM_WEBHOOK_SECRET": updates.SECRET,
+            "TELEGRAM_BOT_USERNAME": "praxos_bot",
+            "TELEGRAM_API_BASE": telegram.url,
+        }
+        self.output: list[str] = []
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._numbers = itertools.count(5000)
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
+        """Start a host and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "local", "up", *arguments),
+                cwd=ROOT,
+                env={**os.environ, **self.settings, **settings},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        self._processes.append(process)
+        assert process.stdout
+        line = await asyncio.wait_for(process.stdout.readline(), STARTED)
+        assert line, self.log.read_text()
+        self.output.append(line.decode().strip())
+        return process
+
+    async def kill(self) -> None:
+        """End every host as a power cut does."""
+        for process in self._processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.wait()
+        self._processes.clear()
+
+    async def end(self) -> None:
+        """Kill what still runs and let go of the client."""
+        await self.kill()
+        if self._http:
+            await self._http.close()
+
+    # --- as Telegram ---
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """One client for the whole test."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SOON))
+        return self._http
+
+    async def post(self, body: bytes | dict[str, Any], *, secret: str | None = updates.SECRET) -> int:
+        """Deliver an update once; return the status."""
+        headers = {"Content-Type": "application/json"}
+        if secret is not None:
+            headers["X-Telegram-Bot-Api-Secret-Token"] = secret
+        how: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
+        async with self.http.post(f"{self.url}/api/webhooks/telegram", headers=headers, **how) as response:
+            return response.status
+
+    def update(self, text: str, *, chat: int = 7) -> dict[str, Any]:
+        """An update with a text from a private chat."""
+        person = {"id": chat, "is_bot": False, "first_name": f"Person {chat}"}
+        private = {"id": chat, "type": "private", "first_name": f"Person {chat}"}
+        message = updates.message(text, chat=private, sender=person)
+        return dict(updates.update(message, update_id=next(self._numbers)))
+
+    async def say(self, text: str, *, chat: int = 7) -> dict[str, Any]:
+        """Write to the bot; the webhook has to take it."""
+        made = self.update(text, chat=chat)
+        assert await self.post(made) == 200
+        return made
+
+    def texts(self, chat: int = 7) -> list[str]:
+        """What the bot has said in a chat."""
+        return [str(call.parameters["text"]) for call in self.telegram.sent(chat) if "text" in call.parameters]
+
+    async def heard(self, text: str, *, chat: int = 7, seconds: float = SOON) -> None:
+        """Wait until the bot has said something that contains `text`."""
+        await until(
+            lambda: any(text in said for said in self.texts(chat)),
+            seconds=seconds,
+            what=lambda: f"{text!r} in chat {chat}; it said {self.texts(chat)}",
+        )
+
+    # --- looking ---
+
+    def count(self, kind: str, **fields: object) -> int:
+        """How many documents of a kind there are, with these fields."""
+        conditions = "".join(f" AND json_extract(body, '$.{name}') = ?" for name in fields)
+        connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
+        try:
+            statement = f"SELECT count(*) FROM document WHERE kind = ?{conditions}"
+            return int(connection.execute(statement, (kind, *fields.values())).fetchone()[0])
+        finally:
+            connection.close()
+
+    def leases_of(self, pid: int) -> int:
+        """How many leases a process holds now."""
+        connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
+        try:
+            statement = "SELECT count(*) FROM document WHERE json_extract(body, '$.lease.owner') LIKE ?"
+            return int(connection.execute(statement, (f"%/{pid}/%",)).fetchone()[0])
+        finally:
+            connection.close()
+
+
+async def until(condition: Callable[[], object], *, seconds: float = SOON, what: Callable[[], str]) -> None:
+    """Poll a condition until it holds. Raises AssertionError with `what` when it does not in time."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not condition():
+        assert loop.time() < deadline, f"not within {seconds:g} s: {what()}"
+        await asyncio.sleep(0.02)
