@@ -18,6 +18,8 @@ FURTHEST = timedelta(days=3653)
 MAX_MINUTES = FURTHEST.total_seconds() / 60
 SHOWN = 40
 """How many reminders a list names."""
+SHOWN_CHARACTERS = 100
+"""How much of a reminder's text an answer repeats."""
 _NEVER = frozenset({"none", "never", "no", "off", "once", "null"})
 
 # Models fill what they do not mean with "" or 0.
@@ -135,10 +137,13 @@ def _distance(span: timedelta) -> str:
     return f"in {' '.join(words[:2])}"
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
 def _said(reminder: Reminder, context: ToolContext) -> str:
     """A reminder in one line."""
-    text = reminder.text if len(reminder.text) <= 100 else f"{reminder.text[:99]}…"
-    line = f"“{text}”, {_local(reminder.due_at, context)} ({_distance(reminder.due_at - context.now)})"
+    line = f"“{_short(reminder.text)}”, {_local(reminder.due_at, context)} ({_distance(reminder.due_at - context.now)})"
     if reminder.repeat:
         line += f", repeats: {cron.explain(reminder.repeat)} (`{reminder.repeat}`)"
     return f"{line}, id {reminder.id}"
@@ -254,7 +259,8 @@ class CancelReminder:
         """Cancel it."""
         assert isinstance(arguments, WhichReminder)
         picked = await _pick(arguments.reminder, context)
-        return _answer("The reminder is cancelled", await context.reminders.cancel(id=picked.id), context)
+        cancelled = await context.reminders.cancel(id=picked.id)
+        return ToolResult(f"The reminder is cancelled: “{_short(cancelled.text)}”.")
 
 
 def build(_: Parts) -> Sequence[Tool]:
