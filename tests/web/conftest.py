@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.web.chromium import launch
 from tests.web.stage import Stage
 
 Visit = Callable[..., Awaitable[Page]]
+
+PATIENCE_MS = 30_000
+"""How long a busy machine may take to show something."""
+expect.set_options(timeout=PATIENCE_MS)
 
 EXPECTED = ("Failed to load resource", "net::ERR_")
 """What a browser says of a server that is away or refuses, which is what some tests are about."""
@@ -48,7 +52,7 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
         if beside is None:
             contexts.append(await browser.new_context(**options))
         context = beside.context if beside else contexts[-1]
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         if complain:
             page.on("console", hear)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -188,7 +189,7 @@ async def test_while_the_store_is_away_intake_waits_with_its_session(
         waits.append(seconds)
 
     monkeypatch.setattr(store, "batch", batch)
-    monkeypatch.setattr(asyncio, "sleep", pause)
+    monkeypatch.setattr("shared.pipeline.intake.asyncio", SimpleNamespace(sleep=pause))
     made = await world.arrive("hello")
     assert len(waits) == 3
     assert waits == sorted(waits)
@@ -203,7 +204,7 @@ async def test_intake_raises_only_when_its_patience_is_over(world: World, monkey
         world.clock.pass_(seconds=seconds)
 
     monkeypatch.setattr(world.app.store, "batch", away)
-    monkeypatch.setattr(asyncio, "sleep", pause)
+    monkeypatch.setattr("shared.pipeline.intake.asyncio", SimpleNamespace(sleep=pause))
     began = world.clock.monotonic()
     with pytest.raises(StoreUnavailable):
         await world.arrive("hello")
