@@ -105,6 +105,7 @@ async def test_a_choice_is_pressed_once(stage: Stage, visit: Visit) -> None:
     await stage.reply("Shall I?", buttons=((yes, words),))
     await page.get_by_role("button", name="Yes").click()
     await expect(page.get_by_role("button", name="In Tokyo")).to_be_disabled()
+    await expect(page.locator(".message.person[data-n]")).to_have_count(2)
     await expect(page.locator(".message.person").last).to_contain_text("Yes")
     assert stage.heard[-1].button == "answer:1"
 
@@ -116,6 +117,7 @@ async def test_a_choice_that_stands_for_words_shows_them(stage: Stage, visit: Vi
     await expect(page.locator(".message.person[data-n]")).to_have_count(1)
     await stage.reply("And?", buttons=((Button(label="Tokyo", value="say:What time is it in Tokyo?"),),))
     await page.get_by_role("button", name="Tokyo").click()
+    await expect(page.locator(".message.person[data-n]")).to_have_count(2)
     await expect(page.locator(".message.person").last).to_contain_text("What time is it in Tokyo?")
     assert stage.heard[-1].button == "say:What time is it in Tokyo?"
 

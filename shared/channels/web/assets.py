@@ -15,7 +15,9 @@ _STYLE = "text/css"
 ASSETS = MappingProxyType(
     {
         "chat.css": _STYLE,
+        "composer.css": _STYLE,
         "content.css": _STYLE,
+        "files.css": _STYLE,
         "message.css": _STYLE,
         "theme.css": _STYLE,
         "chat.js": _SCRIPT,

@@ -48,7 +48,7 @@ class Gate:
         return self._settings.sign_in is SignIn.COOKIE and host in _LOOPBACK
 
     def _principal(self, request: WebhookRequest) -> Person:
-        _check_origin(request)
+        self._check_origin(request)
         principal = request.headers.get("x-ms-client-principal-id", "")
         if not principal:
             raise Unverified("nobody is signed in")
@@ -62,18 +62,19 @@ class Gate:
             raise Unverified("the local chat answers on the loopback interface only")
         if "authorization" in request.headers:
             check_bearer(request.headers, token=self.token)
-            _check_origin(request, required=False)
+            self._check_origin(request, required=False)
             return Person(id=TERMINAL)
-        _check_origin(request)
+        self._check_origin(request)
         return Person(id=self.sessions.read(request.headers))
 
-
-def _check_origin(request: WebhookRequest, *, required: bool = True) -> None:
-    """Only our own page may write, and no other page may use its reader's cookie to do so."""
-    if request.method in ("GET", "HEAD"):
-        return
-    origin = request.headers.get("origin")
-    if origin is None and not required:
-        return
-    if not origin or urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
-        raise Unverified("the request's Origin is not this site")
+    def _check_origin(self, request: WebhookRequest, *, required: bool = True) -> None:
+        """Only our own page may write, and no other page may use its reader's cookie to do so."""
+        if request.method in ("GET", "HEAD"):
+            return
+        origin = request.headers.get("origin")
+        if origin is None and not required:
+            return
+        if origin and origin == self._settings.origin:
+            return
+        if not origin or urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+            raise Unverified("the request's Origin is not this site")

@@ -37,6 +37,12 @@ class WebSettings(EnvironmentSettings):
         alias="PRAXOS_WEB_SIGN_IN",
         description="Where App Service authentication signs people in to the web chat.",
     )
+    origin: str = Field(
+        "",
+        alias="PRAXOS_WEB_ORIGIN",
+        pattern=r"^https?://[^/]+$",
+        description="Where people open the web chat, such as https://chat.example.org, if a proxy in front changes the Host header.",
+    )
 
     @property
     def sign_in(self) -> SignIn:

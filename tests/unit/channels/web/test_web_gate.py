@@ -117,6 +117,14 @@ def test_in_azure_the_platform_says_who_it_is() -> None:
     assert (person.id, person.name) == ("42", "mia@example.org")
 
 
+def test_behind_a_proxy_the_origin_is_the_one_that_is_set() -> None:
+    behind = gate(WEBSITE_AUTH_ENABLED="true", PRAXOS_WEB_ORIGIN="https://chat.example")
+    signed_in = {"host": "inner.example", "x_ms_client_principal_id": "42"}
+    assert behind.identify(request(**signed_in, origin="https://chat.example")).id == "42"
+    with pytest.raises(Unverified):
+        behind.identify(request(**signed_in, origin="https://chat.example.evil.example"))
+
+
 def test_two_identity_providers_may_use_the_same_id() -> None:
     closed = gate(WEBSITE_AUTH_ENABLED="true")
     ids = {
