@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from shared.agent.turn import Role, Said
+from shared.agent.turn import Said
 from shared.conversation.partition import Transaction
-from shared.conversation.records import MessageRole
 from shared.messages import Bell, Conflict, Permanent, Transient
+from shared.pipeline.history import said
 from shared.pipeline.rooms import Rooms
 from shared.settings import Settings
 from shared.steps import Step
@@ -46,14 +46,10 @@ class Summaries:
         if upto - record.summarised < self._settings.history_messages:
             return
         older = await partition.messages(after=record.summarised, before=upto + 1, limit=AT_ONCE)
-        said = [
-            Said(Role.PERSON if message.role is MessageRole.PERSON else Role.ASSISTANT, message.text)
-            for message in older
-            if message.generation == record.generation
-        ]
+        lines = [said(message) for message in older if message.generation == record.generation]
         try:
             assistant = await self._assistant()
-            summary = await assistant.summarise(summary=record.summary, said=said) if said else record.summary
+            summary = await assistant.summarise(summary=record.summary, said=lines) if lines else record.summary
         except (Transient, Permanent) as trouble:
             # The next turn that finds too much history rings again.
             log.warning("not summarised", extra={"fields": {"trouble": str(trouble)}})

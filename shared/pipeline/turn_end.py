@@ -79,7 +79,7 @@ class TurnEnd:
         head = await hold.write(Step.FINISH_TURN, change)
         if outgoing:
             await self._ring(Step.RING_DELIVERY, OUTBOUND, hold, entry.record)
-        if head.messages - head.summarised > 2 * self._settings.history_messages:
+        if _asks_for_summary(head, history=self._settings.history_messages):
             await self._ring(Step.RING_AGAIN, BACKGROUND, hold, entry.record, subject=SUMMARY)
 
     async def postpone(self, room: Room, hold: ConversationHold, begun: Begun, trouble: Transient) -> None:
@@ -227,6 +227,12 @@ def _remember(transaction: Transaction, record: ConversationRecord, entry: Entry
         )
         transaction.create(f"message:{number}", message)
     return number
+
+
+def _asks_for_summary(record: ConversationRecord, *, history: int) -> bool:
+    """True when twice the history's length was just passed, and after every further length, in case a bell was lost."""
+    beyond = record.messages - record.summarised - 2 * history
+    return beyond > 0 and (beyond - 1) % history < 2
 
 
 def _shortened(text: str) -> str:

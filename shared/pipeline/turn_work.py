@@ -11,14 +11,15 @@ from typing import Protocol
 from shared.access.people import People
 from shared.access.preferences import UserPreferences
 from shared.access.records import User
-from shared.agent.turn import Answer, Control, Question, Role, Said
+from shared.agent.turn import Answer, Control, Question
 from shared.conversation.lease import Hold
 from shared.conversation.partition import ConversationPartition, Stored
-from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry, MessageRole, Run
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry, Run
 from shared.conversation.reminders import UserReminders
 from shared.messages import Address, Attachment, BudgetSpent, EventKind, InboundEvent, OutboundMessage, clean
 from shared.pipeline import words
 from shared.pipeline.commands import said
+from shared.pipeline.history import Histories
 from shared.pipeline.media import Media
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.rooms import Room
@@ -106,6 +107,7 @@ class TurnWork:
         self._media = Media(files=files)
         self._clock = clock
         self._settings = settings
+        self._histories = Histories(limit=settings.history_messages * WINDOW)
 
     async def answer(self, room: Room, hold: Hold[ConversationRecord], entry: Entry) -> Spoken:
         """Answer one entry. Raises Transient or Permanent as trouble has it, and LeaseLost."""
@@ -155,12 +157,7 @@ class TurnWork:
         self, partition: ConversationPartition, record: ConversationRecord, entry: Entry, user: User
     ) -> Question:
         event = entry.event
-        messages = await partition.messages(after=record.summarised, limit=self._settings.history_messages * WINDOW)
-        history = [
-            Said(Role.PERSON if message.role is MessageRole.PERSON else Role.ASSISTANT, message.text)
-            for message in messages
-            if message.generation == entry.generation
-        ]
+        history = await self._histories.read(partition, record=record, generation=entry.generation)
         return Question(
             event=event.id,
             text=_text(event),
