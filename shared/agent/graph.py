@@ -6,7 +6,6 @@ Importing this takes seconds (LangGraph): `shared.agent.assistant` does so in a 
 from __future__ import annotations
 
 import contextvars
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,7 +14,7 @@ import langsmith
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.tools import BaseTool
 from langgraph.graph.state import CompiledStateGraph
@@ -23,7 +22,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 from langsmith.utils import tracing_is_enabled
 
-from shared.agent import history, prompt, tool_calls
+from shared.agent import history, prompt, repair, tool_calls
 from shared.agent.models import Models, Reply
 from shared.agent.turn import Answer, Control, Question, Said
 from shared.messages import Attachment, BudgetSpent
@@ -73,11 +72,11 @@ class CallModel(AgentMiddleware[State, Turn]):
         empty = False
         for _ in range(REPAIRS + 1):
             reply = await self._ask(turn, [turn.system, *request.messages, *said])
-            message = _with_own_ids(reply.message, taken=[*request.messages, *said])
+            message = repair.with_own_ids(reply.message, taken=[*request.messages, *said])
             if message.tool_calls:
                 self._count_tool_calls(turn, len(message.tool_calls))
             elif message.invalid_tool_calls:
-                said += [message, *_malformed(message)]
+                said += [message, *repair.malformed(message)]
                 continue
             elif not message.text.strip():
                 if empty:
@@ -216,34 +215,3 @@ def seconds_left(turn: Turn, clock: Clock) -> float:
 
 def _out_of_time() -> BudgetSpent:
     return BudgetSpent("this took longer than one message may take")
-
-
-def _with_own_ids(message: AIMessage, *, taken: Sequence[BaseMessage]) -> AIMessage:
-    """The message with ids that nothing before it has: some services send none, or the same again and again.
-
-    LangGraph replaces a message by one of the same id, and a call is found by its id.
-    """
-    used = {other.id for other in taken} | {""}
-    used |= {call["id"] for other in taken if isinstance(other, AIMessage) for call in other.tool_calls}
-
-    def own(id: str | None) -> str:
-        kept = id if id and id not in used else f"own-{uuid.uuid4().hex}"
-        used.add(kept)
-        return kept
-
-    calls = [ToolCall(**{**call, "id": own(call["id"])}) for call in message.tool_calls]
-    broken = [InvalidToolCall(**{**call, "id": own(call["id"])}) for call in message.invalid_tool_calls]
-    return message.model_copy(update={"id": own(message.id), "tool_calls": calls, "invalid_tool_calls": broken})
-
-
-def _malformed(message: AIMessage) -> list[ToolMessage]:
-    return [
-        ToolMessage(
-            f"Nothing was done: the arguments were not valid JSON ({len(call['args'] or '')} characters). "
-            "Call again with a complete JSON object.",
-            tool_call_id=call["id"] or "",
-            name=call["name"],
-            status="error",
-        )
-        for call in message.invalid_tool_calls
-    ]

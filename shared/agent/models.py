@@ -27,6 +27,14 @@ SECOND_TRY_SECONDS = 5.0
 _log = telemetry.logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a model did not answer, in words for an operator; and whether it may pass by itself."""
+
+    words: str
+    passing: bool
+
+
 @dataclass(slots=True)
 class _Candidate:
     """One model of the chain. `chat` is made on its first call, because a provider can take seconds to import."""
@@ -36,6 +44,8 @@ class _Candidate:
     asks: str
     """What the provider is asked for: a model's name, empty for its default."""
     breaker: Breaker
+    failure: _Failure = _Failure("it did not answer", passing=True)
+    """Its last, which is the reason why it is left alone."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     chat: BaseChatModel | None = None
     bound: dict[tuple[int, ...], Runnable[Any, Any]] = field(default_factory=dict)
@@ -74,34 +84,36 @@ class Models:
             return await self._first_answer(messages, tools)
 
     async def _first_answer(self, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> Reply:
+        failures: dict[str, _Failure] = {}
+        waits: list[float] = []
+        for candidate in self._candidates():
+            if candidate.breaker.admit():
+                try:
+                    return await self._try(candidate, messages, tools)
+                except Exception as error:  # noqa: BLE001  client libraries raise whatever a broken answer makes of them
+                    candidate.failure = self._looked_at(candidate, error)
+                except BaseException:
+                    candidate.breaker.gave_up()
+                    raise
+            failures[candidate.name] = candidate.failure
+            if candidate.failure.passing:
+                waits.append(candidate.breaker.wait())
+        reasons = "; ".join(f"{name}: {failure.words}" for name, failure in failures.items())
+        if waits:
+            raise ModelUnavailable(reasons, retry_after=min(waits) or None)
+        raise Permanent(reasons)
+
+    def _looked_at(self, candidate: _Candidate, error: Exception) -> _Failure:
         from shared.agent import trouble
 
-        waits: list[float] = []
-        reasons: list[str] = []
-        for candidate in self._candidates():
-            if not candidate.breaker.admit():
-                waits.append(candidate.breaker.wait())
-                reasons.append(f"{candidate.name}: left alone after failures")
-                continue
-            try:
-                return await self._try(candidate, messages, tools)
-            except Exception as error:  # noqa: BLE001  client libraries raise whatever a broken answer makes of them
-                why = trouble.cause(error)
-                pause = trouble.retry_after(error, clock=self._parts.clock)
-                if why is trouble.Cause.REQUEST:
-                    candidate.breaker.succeeded()
-                else:
-                    candidate.breaker.failed(retry_after=pause)
-                if why is trouble.Cause.PASSING:
-                    waits.append(pause or candidate.breaker.wait())
-                reasons.append(f"{candidate.name}: {trouble.words(error)}")
-                _log.warning("a model did not answer", extra={"fields": {"model": reasons[-1]}})
-            except BaseException:
-                candidate.breaker.gave_up()
-                raise
-        if waits:
-            raise ModelUnavailable("; ".join(reasons), retry_after=min(waits) or None)
-        raise Permanent("; ".join(reasons))
+        why = trouble.cause(error)
+        if why is trouble.Cause.REQUEST:
+            candidate.breaker.succeeded()
+        else:
+            candidate.breaker.failed(retry_after=trouble.retry_after(error, clock=self._parts.clock))
+        failure = _Failure(trouble.words(error), passing=why is trouble.Cause.PASSING)
+        _log.warning("a model did not answer", extra={"fields": {"model": candidate.name, "why": failure.words}})
+        return failure
 
     async def _try(self, candidate: _Candidate, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> Reply:
         from shared.agent import sight, trouble

@@ -178,7 +178,7 @@ async def test_a_model_that_keeps_failing_is_left_alone_then_probed_by_one_call(
 
     await failing_times(models, FAILURES)
     asked = len(model.seen)
-    with pytest.raises(ModelUnavailable, match="left alone") as caught:
+    with pytest.raises(ModelUnavailable, match="the service failed") as caught:
         await models.call(messages=HELLO)
     assert len(model.seen) == asked
     assert 0 < caught.value.retry_after <= COOL_DOWN
@@ -199,6 +199,14 @@ async def test_a_model_that_keeps_failing_is_left_alone_then_probed_by_one_call(
         await models.call(messages=HELLO)
     assert (await first).message.text == "back"
     assert (await models.call(messages=HELLO)).message.text == "back"
+
+
+async def test_a_wrong_key_stays_a_wrong_key_while_the_model_is_left_alone():
+    models = chain(scripted(Status(401)))
+
+    for _ in range(FAILURES + 2):
+        with pytest.raises(Permanent, match="refused the key"):
+            await models.call(messages=HELLO)
 
 
 async def test_a_probe_that_fails_opens_it_again():
