@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.conversation.lease import Hold, watched
+from shared.conversation.lease import RACES, Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.records import OutboxRecord, Part
 from shared.conversation.states import LeaseState
@@ -60,7 +60,7 @@ class Deliveries:
                 await self._bells.ring_again(step=Step.RING_PART, queue=OUTBOUND, bell=bell)
 
     async def _drain(self, partition: ConversationPartition, bell: Bell) -> None:
-        while True:
+        for _ in range(RACES):
             box = await partition.outbox()
             if box.record.settled >= box.record.parts:
                 return
@@ -84,6 +84,7 @@ class Deliveries:
             async with hold:
                 await self._send_off(room, address, hold, leaving, bell)
             return
+        raise RuntimeError(f"{Step.TAKE_PART}: lost {RACES} races on {partition.id!r}")
 
     async def _room(self, partition: ConversationPartition, bell: Bell) -> tuple[Room, Address]:
         head = await partition.record()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.conversation.lease import Hold, watched
+from shared.conversation.lease import RACES, Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord, Entry, Run
 from shared.conversation.states import LeaseState
@@ -80,7 +80,7 @@ class Turns:
 
     async def _drain(self, partition: ConversationPartition, bell: Bell) -> None:
         ends = self._clock.monotonic() + self._settings.drain_seconds
-        while True:
+        for _ in range(RACES):
             head = await partition.record()
             if head is None or not head.record.waiting:
                 return
@@ -100,6 +100,7 @@ class Turns:
             async with hold:
                 await self._work_off(room, hold, begun, bell, ends)
             return
+        raise RuntimeError(f"{Step.TAKE_TURN}: lost {RACES} races on {partition.id!r}")
 
     async def _work_off(self, room: Room, hold: ConversationHold, begun: Begun, bell: Bell, ends: float) -> None:
         """Take turns under one lease until the mailbox is empty, something waits, or the time is over."""
