@@ -1,191 +1,226 @@
-"""The tests can fail: each mechanism is switched off in turn, and the scenario that leans on it turns red.
-
-Only test code can switch one off: no setting of the product weakens a guarantee.
-"""
+"""Each mechanism that a guarantee rests on is switched off, by test code only: the test that is named for it turns red."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared import ids, topology
 from shared.agent.turn import Control, Question
-from shared.conversation import mailbox
+from shared.conversation import lease, partition
 from shared.conversation.lease import Hold
-from shared.conversation.partition import Transaction
-from shared.conversation.records import ConversationRecord, Entry
-from shared.messages import LeaseLost
-from shared.pipeline import turn
+from shared.conversation.partition import Stored, Transaction
+from shared.conversation.states import LeaseState
 from shared.pipeline.sweeper import Sweeper
-from shared.pipeline.turn_end import TurnEnd
-from shared.ports import WebhookRequest
+from shared.pipeline.webhook import Webhooks
+from shared.ports import Put, WebhookRequest, WebhookResponse
 from shared.queues.sqlite import SqliteBroker
 from shared.settings import Sync
-from shared.steps import Step
-from shared.topology import INBOUND, TURNS
+from shared.topology import INBOUND
 from tests.fakes.channel import FakeChannel
 from tests.fakes.world import World
+from tests.unit.pipeline import test_intake, test_turns
 
 Scenario = Callable[[World], Awaitable[None]]
-SwitchOff = Callable[[pytest.MonkeyPatch], None]
+Switch = Callable[[pytest.MonkeyPatch], None]
 
 
-async def delivered_twice_is_answered_once(world: World) -> None:
-    for _ in range(2):
-        await world.arrive("hello")
-        await world.settle()
-    assert world.texts == ["You said: hello"]
+# --- scenarios that no other test holds -------------------------------------------------------------------------
 
 
-def accept_every_delivery(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(mailbox, "entry_id", lambda event: f"entry:{ids.fresh()}")
-    patch.setattr(turn, "run_id", lambda event: f"run:{ids.fresh()}")
+async def a_late_holder_gives_nobodys_lease_away(world: World) -> None:
+    """The first holder freezes and loses its lease; the second works; the first wakes up and wants to end its turn."""
+    first_may_go, second_may_go, second_works = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-
-async def who_lost_the_lease_takes_no_step(world: World) -> None:
-    effects: list[str] = []
-    release = asyncio.Event()
-
-    async def script(question: Question, control: Control) -> str:
-        mine = f"turn {len(world.assistant.asked)}"
-        if len(world.assistant.asked) == 1:
-            await release.wait()
-            world.clock.ticks += 1
-        await control.before_step()
-        effects.append(mine)
-        return mine
-
-    world.assistant.script = script
-    await world.arrive("hello")
-    [bell] = await world.app.broker.receive(queue=TURNS, limit=1)
-    first = asyncio.create_task(world.handle(TURNS, bell.body))
-    await world.assistant.entered.wait()
-    # The wall clock jumps, as it does when a machine's time is corrected: only the epoch tells who holds the lease.
-    world.clock.at += timedelta(seconds=31)
-    other = world.instance()
-    await other.turns.answer(world.bell())
-    release.set()
-    await asyncio.gather(first, return_exceptions=True)
-    await other.close()
-    assert effects == ["turn 2"]
-
-
-def ignore_the_epoch(patch: pytest.MonkeyPatch) -> None:
-    async def refresh(hold: Hold[ConversationRecord]) -> ConversationRecord:
-        found = await hold._load()
-        if found is None:
-            raise LeaseLost("gone")
-        hold.stored = found
-        return found.record
-
-    patch.setattr(Hold, "refresh", refresh)
-
-
-async def what_comes_in_during_a_turn_is_answered(world: World) -> None:
     async def script(question: Question, _: Control) -> str:
-        if question.text == "first":
-            await world.arrive("second", n=2)
-        return question.text
+        if len(world.assistant.asked) == 1:
+            await first_may_go.wait()
+            raise RuntimeError("the frozen process wakes up, and its turn breaks")
+        second_works.set()
+        await second_may_go.wait()
+        return "taken over"
 
     world.assistant.script = script
-    await world.arrive("first", n=1)
-    await world.settle()
-    assert world.texts == ["first", "second"]
-
-
-def give_back_whatever_came_in(patch: pytest.MonkeyPatch) -> None:
-    def settled(
-        self: TurnEnd, hold: Hold[ConversationRecord], record: ConversationRecord, entry: Entry
-    ) -> ConversationRecord:
-        return hold.given(record, working_since=None, waiting=0, settled=record.entries)
-
-    patch.setattr(TurnEnd, "_settled", settled)
-
-
-async def a_lost_bell_is_rung_again(world: World) -> None:
     await world.arrive("hello")
-    [bell] = await world.app.broker.receive(queue=TURNS, limit=1)
-    await world.app.broker.complete(step=Step.SETTLE_TURNS, message=bell)
-    await world.pass_(seconds=61)
-    assert world.texts == ["You said: hello"]
+    first = asyncio.create_task(world.app.turns.answer(world.bell()))
+    await world.assistant.entered.wait()
+    world.clock.pass_(seconds=31)
+    other = world.instance()
+    second = asyncio.create_task(other.turns.answer(world.bell()))
+    await second_works.wait()
+    first_may_go.set()
+    await asyncio.gather(first, return_exceptions=True)
+    held = (await world.record()).lease.state(world.clock.now())
+    second_may_go.set()
+    await asyncio.gather(second, return_exceptions=True)
+    await other.close()
+    assert held is LeaseState.HELD, "the first holder gave the second one's lease away"
+    await world.settle()
+    assert world.texts == ["taken over"]
 
 
-def sweep_nothing(patch: pytest.MonkeyPatch) -> None:
-    async def sweep(_: Sweeper) -> int:
-        return 0
-
-    patch.setattr(Sweeper, "sweep", sweep)
-
-
-def write_no_wake_at(patch: pytest.MonkeyPatch) -> None:
-    save_first = Transaction.save_first
-
-    def forgetful(self: Transaction, stored: object, record: ConversationRecord) -> None:
-        save_first(self, stored, record.with_(wake_at=None))  # type: ignore[arg-type]  # passed on as it came
-
-    patch.setattr(Transaction, "save_first", forgetful)
-
-
-async def every_bell_is_heard_where_the_broker_drops_known_ids(world: World) -> None:
-    detecting = {
-        name: replace(queue, duplicate_detection=timedelta(hours=1)) for name, queue in topology.QUEUES.items()
-    }
-    broker = SqliteBroker(path=world.home / "detecting.db", sync=Sync.NORMAL, clock=world.clock, queues=detecting)
-    world.app.__dict__.update(broker=broker, queue=broker)
+async def every_bell_reaches_its_stage_where_the_broker_drops_ids_that_were_used(world: World) -> None:
+    """A broker whose every queue has duplicate detection, as an operator may have set it."""
+    window = timedelta(hours=1)
+    strict = {name: dataclasses.replace(queue, duplicate_detection=window) for name, queue in topology.QUEUES.items()}
+    await world.app.broker.close()
+    world.app.broker = SqliteBroker(  # type: ignore[misc]  # a cached property, which tests re-wire by assignment
+        path=world.home / "strict.db", sync=Sync.NORMAL, clock=world.clock, queues=strict
+    )
     for n in range(3):
         await world.arrive(f"text {n}", n=n)
         await world.settle()
     assert world.texts == [f"You said: text {n}" for n in range(3)]
 
 
-def ring_with_an_old_id(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ids, "fresh", lambda: "bell")
-
-
-async def an_unverified_webhook_queues_nothing(world: World) -> None:
-    body = json.dumps({"text": "let me in"}).encode()
-    request = WebhookRequest(method="POST", url="/", headers={"x-secret": "wrong"}, query={}, body=body)
-    answer = await world.app.webhooks.handle(name="fake", request=request)
+async def what_is_not_verified_is_not_even_read(world: World) -> None:
+    """A body that would break a parser, without the proof of where it comes from."""
+    request = WebhookRequest(method="POST", url="/", headers={"x-secret": "wrong"}, query={}, body=b"{" * 100_000)
+    try:
+        answer: WebhookResponse | None = await world.app.webhooks.handle(name="fake", request=request)
+    except (ValueError, RecursionError):
+        answer = None
+    assert answer is not None, "the parser saw a body that nobody had vouched for"
     assert answer.status == 401
     assert await world.app.broker.accept_session(queue=INBOUND) is None
 
 
-def verify_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FakeChannel, "verify", lambda self, request: None)
+# --- the switches -----------------------------------------------------------------------------------------------
 
 
-MECHANISMS: dict[str, tuple[Scenario, SwitchOff]] = {
-    "create-if-absent in the mailbox": (delivered_twice_is_answered_once, accept_every_delivery),
-    "the lease's epoch": (who_lost_the_lease_takes_no_step, ignore_the_epoch),
-    "the release that fails when an entry came in": (
-        what_comes_in_during_a_turn_is_answered,
-        give_back_whatever_came_in,
+def entries_are_put(patch: pytest.MonkeyPatch) -> None:
+    """The mailbox writes an entry whether or not it is there. The run's own id would notice, so that is put too."""
+    create = Transaction.create
+
+    def put(self: Transaction, id: str, record: Any) -> None:
+        if record.kind in ("entry", "run"):
+            self.operations.append(Put(id, record.model_dump(mode="json", exclude_none=True)))
+        else:
+            create(self, id, record)
+
+    patch.setattr(Transaction, "create", put)
+
+
+def the_epoch_stands_still(patch: pytest.MonkeyPatch) -> None:
+    """Taking a lease does not raise its epoch, so that holders cannot be told apart."""
+    taken = lease.taken
+
+    def same(before: lease.Lease, **arguments: Any) -> lease.Lease:
+        return taken(before, **arguments).model_copy(update={"epoch": before.epoch})
+
+    patch.setattr(lease, "taken", same)
+
+
+def the_head_is_put(patch: pytest.MonkeyPatch) -> None:
+    """A holder's last write goes through, whatever came in meanwhile."""
+
+    def put(self: Transaction, stored: Stored[Any], record: Any) -> None:
+        self.operations.insert(0, Put(stored.id, record.model_dump(mode="json", exclude_none=True)))
+
+    async def attempt(self: Hold[Any], step: Any, change: Any) -> Any:
+        with pytest.MonkeyPatch.context() as inside:
+            inside.setattr(Transaction, "save_first", put)
+            return await attempt_as_it_is(self, step, change)
+
+    attempt_as_it_is = Hold._attempt
+    patch.setattr(Hold, "_attempt", attempt)
+
+
+def nothing_is_due(patch: pytest.MonkeyPatch) -> None:
+    """No document carries a time at which somebody must act."""
+    body = partition._body
+
+    def without(record: Any) -> dict[str, Any]:
+        return {name: value for name, value in body(record).items() if name not in ("wake_at", "ring")}
+
+    patch.setattr(partition, "_body", without)
+
+
+def nobody_sweeps(patch: pytest.MonkeyPatch) -> None:
+    """The sweeper does nothing."""
+
+    async def sweep(_: Sweeper) -> int:
+        return 0
+
+    patch.setattr(Sweeper, "sweep", sweep)
+
+
+def bells_of_one_id(patch: pytest.MonkeyPatch) -> None:
+    """Every bell carries the same id."""
+    patch.setattr(ids, "fresh", lambda: "bell")
+
+
+def parsing_comes_first(patch: pytest.MonkeyPatch) -> None:
+    """A webhook is read, and only then verified."""
+    handle = Webhooks.handle
+
+    async def parse_first(self: Webhooks, *, name: str, request: WebhookRequest) -> WebhookResponse:
+        channel = await self._channel(name)
+        assert channel
+        channel.parse(request=request, received_at=self._clock.now())
+        return await handle(self, name=name, request=request)
+
+    patch.setattr(Webhooks, "handle", parse_first)
+
+
+def nobody_verifies(patch: pytest.MonkeyPatch) -> None:
+    """Every webhook counts as verified."""
+    patch.setattr(FakeChannel, "verify", lambda *_, **__: None)
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """What keeps a guarantee, how it is switched off, and the test that must notice."""
+
+    name: str
+    off: Switch
+    noticed_by: Scenario
+
+
+MECHANISMS: Sequence[Mechanism] = (
+    Mechanism("create if absent in the mailbox", entries_are_put, test_turns.test_a_second_delivery_changes_nothing),
+    Mechanism("the lease's epoch", the_epoch_stands_still, a_late_holder_gives_nobodys_lease_away),
+    Mechanism(
+        "the release that fails when an entry came in",
+        the_head_is_put,
+        test_turns.test_what_comes_in_while_a_turn_works_is_answered_by_its_holder,
     ),
-    "the sweeper": (a_lost_bell_is_rung_again, sweep_nothing),
-    "wake_at": (a_lost_bell_is_rung_again, write_no_wake_at),
-    "fresh broker ids": (every_bell_is_heard_where_the_broker_drops_known_ids, ring_with_an_old_id),
-    "verification before parsing": (an_unverified_webhook_queues_nothing, verify_nothing),
-}
+    Mechanism("wake_at", nothing_is_due, test_turns.test_the_sweeper_mends_a_lost_bell),
+    Mechanism("the sweeper", nobody_sweeps, test_turns.test_the_sweeper_mends_a_lost_bell),
+    Mechanism(
+        "fresh broker ids", bells_of_one_id, every_bell_reaches_its_stage_where_the_broker_drops_ids_that_were_used
+    ),
+    Mechanism("verification before parsing", parsing_comes_first, what_is_not_verified_is_not_even_read),
+    Mechanism("verification", nobody_verifies, test_intake.test_an_unverified_webhook_queues_nothing),
+)
 
 
-@pytest.mark.parametrize("name", MECHANISMS)
-async def test_green_with_the_mechanism_and_red_without(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scenario, switch_off = MECHANISMS[name]
-    world = World(tmp_path / "on")
-    await scenario(world)
-    await world.close()
+@pytest.fixture
+def worlds(tmp_path: Path) -> Callable[[], World]:
+    """Makes a world on a folder of its own."""
+    made = iter(range(100))
+    return lambda: World(tmp_path / str(next(made)))
 
-    world = World(tmp_path / "off")
-    switch_off(monkeypatch)
-    with pytest.raises(AssertionError):
+
+async def run(scenario: Scenario, world: World) -> None:
+    try:
         await scenario(world)
-    monkeypatch.undo()
-    await world.close()
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda mechanism: mechanism.name)
+async def test_its_test_turns_red_without_it(mechanism: Mechanism, worlds: Callable[[], World]) -> None:
+    await run(mechanism.noticed_by, worlds())
+    with pytest.MonkeyPatch.context() as patch:
+        mechanism.off(patch)
+        with pytest.raises(AssertionError):
+            await run(mechanism.noticed_by, worlds())
+    await run(mechanism.noticed_by, worlds())

@@ -1,0 +1,108 @@
+"""SIGKILL just before and just after every durable step, inside a platform's call, and at random moments."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections import Counter
+
+import pytest
+import pytest_asyncio
+
+from shared.steps import Step
+from tests.crash.nursery import Nursery
+from tests.crash.points import Moment, Plan, counts
+from tests.crash.report import Report
+from tests.crash.stage import PLAIN, Stage, until
+from tests.fakes.telegram import FakeTelegram
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+REACH_SECONDS = 60
+RANDOM_KILLS = 11
+"""For each of the two tests that kill at random moments."""
+TIMED = frozenset({Step.RENEW_LEASE, Step.RELEASE_TURN, Step.MARK_BELL, Step.RING_AGAIN, Step.SHOW_PROGRESS})
+"""How often these are taken depends on the machine's speed; once is certain."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def rehearsal(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Counter[Step]:
+    """How often one round takes each step, and the proof that it takes every one."""
+    async with FakeTelegram() as telegram:
+        stage = Stage(tmp_path_factory.mktemp("rehearsal") / "home", nursery, telegram)
+        await stage.open()
+        try:
+            await stage.start()
+            await stage.round()
+            await stage.settle()
+            assert await stage.complaints() == []
+            return counts(stage.steps())
+        finally:
+            await stage.close()
+
+
+def test_a_round_takes_every_step(rehearsal: Counter[Step]) -> None:
+    assert [step for step in Step if not rehearsal[step]] == []
+
+
+@pytest.mark.parametrize("step", list(Step))
+async def test_killed_before_and_after(
+    step: Step, stage: Stage, rehearsal: Counter[Step], report: Report, seed: int
+) -> None:
+    chance = random.Random(f"{seed} {step}")
+    rows = []
+    for moment in (Moment.BEFORE, Moment.AFTER):
+        n = 1 if step in TIMED else chance.randint(1, max(1, rehearsal[step] // 3))
+        row = report.aim(step, moment, n)
+        rows.append(row)
+        host = await stage.start(plan=Plan(step, moment, n))
+        await stage.round()
+        assert await host.end(seconds=REACH_SECONDS) == -signal.SIGKILL
+        row.reached = True
+    await stage.start()
+    await stage.settle()
+    complaints = await stage.complaints()
+    for row in rows:
+        row.result = "as promised" if not complaints else complaints[0]
+    assert complaints == []
+
+
+async def test_killed_when_the_platform_has_taken_it_and_before_we_hear(stage: Stage, report: Report) -> None:
+    row = report.aim(Step.CALL_PLATFORM, Moment.INSIDE, 1)
+    chat = PLAIN[4]
+    stage.telegram.fault("hold", method="sendMessage", chat=chat, times=1)
+    host = await stage.start()
+    await stage.round()
+    await until(lambda: stage.telegram.waiting, seconds=REACH_SECONDS, what="the platform holds an answer")
+    host.signal(signal.SIGKILL)
+    await host.end()
+    row.reached = True
+    stage.telegram.release()
+    await stage.start()
+    await stage.settle()
+    complaints = await stage.complaints()
+    row.result = "as promised" if not complaints else complaints[0]
+    assert complaints == []
+    first, second = [call.parameters["text"] for call in stage.telegram.sent(chat)][:2]
+    assert second.startswith(first), "the text that was taken without our hearing of it went out again"
+    assert second.endswith("(This may be a repeat.)")
+
+
+@pytest.mark.parametrize("half", [1, 2])
+async def test_killed_at_random_moments(half: int, stage: Stage, report: Report, seed: int) -> None:
+    chance = random.Random(f"{seed} {half}")
+    for n in range(1, RANDOM_KILLS + 1):
+        row = report.aim(f"random {half}", "", n)
+        host = await stage.start(ready=False)
+        if n == 1:
+            await host.ready()
+        await stage.round()
+        pause = chance.uniform(0.05, 2.5)
+        await asyncio.sleep(pause)  # the moment itself is what is random
+        host.signal(signal.SIGKILL)
+        assert await host.end() == -signal.SIGKILL
+        row.reached, row.result = True, f"after {pause:.2f} s"
+    await stage.start()
+    await stage.settle(seconds=90)
+    assert await stage.complaints() == []
