@@ -320,7 +320,7 @@ class App:
         """The schedules stage."""
         from shared.pipeline.scheduling import Schedules
 
-        return Schedules(store=self.store, enter=self.intake.enter, clock=self.clock)
+        return Schedules(store=self.store, enter=self.intake.enter, dead_letters=self.dead_letters, clock=self.clock)
 
     @cached_property
     def sweeper(self) -> Sweeper:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.messages import SettingError
 
@@ -132,3 +132,13 @@ class Settings(EnvironmentSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="DEBUG, INFO, WARNING or ERROR.",
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        if name != "UTC":
+            from zoneinfo import available_timezones
+
+            if name not in available_timezones():
+                raise ValueError(f"there is no time zone {name!r}; use an IANA name such as Europe/Berlin")
+        return name

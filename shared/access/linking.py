@@ -88,14 +88,13 @@ class Linking:
         if before and before.id == record.user and not record.spent_by:
             return Linked(Outcome.SAME, before)
         if not record.spent_by:
-            spent = record.with_(spent_by=event.id).model_dump(mode="json")
+            record = record.with_(spent_by=event.id, spender=before.id if before else "")
+            spent = Replace(CODE, record.model_dump(mode="json"), document.etag)
             try:
-                await self._store.batch(
-                    step=Step.SPEND_CODE, partition=partition, operations=[Replace(CODE, spent, document.etag)]
-                )
+                await self._store.batch(step=Step.SPEND_CODE, partition=partition, operations=[spent])
             except Conflict:
                 return Linked(Outcome.WRONG)
-        return await self._join(event, record.user, before)
+        return await self._join(event, record)
 
     async def claim(self, event: InboundEvent, code: str) -> Linked:
         """Make the event's sender the deployment's owner, if the code is right and nobody was faster."""
@@ -128,16 +127,16 @@ class Linking:
             return given
         return await self._secrets.create(name="claim-code", value=new_code(12))
 
-    async def _join(self, event: InboundEvent, user: str, before: User | None) -> Linked:
+    async def _join(self, event: InboundEvent, code: LinkCode) -> Linked:
         identity = identity_of(event)
         joined = await self._people.change(
-            user,
+            code.user,
             lambda known: known.with_(
                 identities=known.identities if identity in known.identities else (*known.identities, identity)
             ),
         )
-        await self._people.point(identity, user)
-        return Linked(Outcome.DONE, joined, moved_from=before.id if before and before.id != user else "")
+        await self._people.point(identity, code.user)
+        return Linked(Outcome.DONE, joined, moved_from=code.spender if code.spender != code.user else "")
 
     def _code_partition(self, code: str) -> Partition:
         return Partition(self._tenant, ids.secret("code", plain(code)))

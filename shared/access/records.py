@@ -65,6 +65,8 @@ class LinkCode(PersonRecord):
     expires_at: datetime
     spent_by: str = ""
     """The event that spent it, so that a second delivery of that event is no second use."""
+    spender: str = ""
+    """The user that the sender was before, whose things are to move."""
     ttl: int
 
 

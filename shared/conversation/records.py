@@ -216,6 +216,7 @@ class About(StrEnum):
     PART = "part"
     EVENT = "event"
     MESSAGE = "message"
+    REMINDER = "reminder"
 
 
 class DeadLetter(Record):

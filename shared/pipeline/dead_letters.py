@@ -17,7 +17,7 @@ from shared.messages import Bell, Conflict, InboundEvent, OutboundMessage, Perma
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
 from shared.pipeline.rooms import Rooms
-from shared.ports import Clock
+from shared.ports import Clock, Document, Replace
 from shared.settings import Settings
 from shared.steps import Step
 from shared.telemetry import logger
@@ -98,6 +98,27 @@ class DeadLetters:
         conversation = ids.unrouted(tenant=self._tenant, channel="queue", account=queue)
         partition = self._rooms.partition(tenant=self._tenant, conversation=conversation)
         await self._record(Step.RECORD_BROKER, partition, letter)
+
+    async def unfired(self, document: Document, *, reason: str) -> None:
+        """Record something that was due and can never fire. It is due no longer."""
+        letter = dead_letter(
+            about=About.REMINDER,
+            subject=f"{document.id}~{document.etag}",
+            reason=reason,
+            words="",
+            now=self._clock.now(),
+        )
+        body = {name: value for name, value in document.body.items() if name not in ("wake_at", "ring")}
+        transaction = Transaction()
+        transaction.create(dead_letter_id(letter.subject), letter)
+        transaction.operations.append(Replace(document.id, body, document.etag))
+        partition = self._rooms.partition(tenant=document.partition.tenant, conversation=document.partition.key)
+        try:
+            await partition.commit(Step.ADVANCE_REMINDER, transaction)
+        except Conflict:
+            # Somebody changed it meanwhile: the next tick sees what it has become.
+            return
+        log.error("dead letter", extra={"fields": {"about": letter.about, "reason": reason}})
 
     async def tell(self, body: bytes) -> None:
         """Answer a bell of `dead-letters`: tell the person what could not be done, once."""

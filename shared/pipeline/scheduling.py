@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from pydantic import ValidationError
+
 from shared import ids
 from shared.conversation.mailbox import Arrival
 from shared.conversation.reminders import RING, ReminderRecord, advance
 from shared.messages import EventKind, InboundEvent, Permanent, Sender
+from shared.pipeline.dead_letters import DeadLetters
 from shared.ports import Clock, Document, Store
-from shared.telemetry import bind, logger, new_traceparent
+from shared.telemetry import bind, new_traceparent
 
-log = logger(__name__)
+PAGES = 50
+"""How many pages are fired at most; the next tick goes on."""
 
 Enter = Callable[[InboundEvent], Awaitable[Arrival]]
 """Puts an event into its mailbox and rings for its turn."""
@@ -20,30 +24,41 @@ Enter = Callable[[InboundEvent], Awaitable[Arrival]]
 class Schedules:
     """Fires reminders. First the event, then the reminder's next date: a crash between them fires the same event."""
 
-    def __init__(self, *, store: Store, enter: Enter, clock: Clock) -> None:
+    def __init__(self, *, store: Store, enter: Enter, dead_letters: DeadLetters, clock: Clock) -> None:
         self._store = store
         self._enter = enter
+        self._dead_letters = dead_letters
         self._clock = clock
 
     async def fire(self) -> int:
         """Fire what is due; return how many."""
         fired = 0
-        continuation = ""
-        while True:
-            page = await self._store.due(now=self._clock.now(), rings=(RING,), continuation=continuation)
+        for _ in range(PAGES):
+            # What fired is no longer due, so the first page is always the next one.
+            page = await self._store.due(now=self._clock.now(), rings=(RING,))
             for document in page.documents:
                 await self._fire(document)
             fired += len(page.documents)
             if not page.continuation:
-                return fired
-            # What fired is no longer due, so the next page is the first one again.
-            continuation = ""
+                break
+        return fired
 
     async def _fire(self, document: Document) -> None:
-        reminder = ReminderRecord.model_validate(document.body)
+        try:
+            event = self._event(document, ReminderRecord.model_validate(document.body))
+            with bind(event=event.id, conversation=event.conversation, traceparent=event.traceparent):
+                await self._enter(event)
+        except (ValidationError, Permanent) as trouble:
+            # One reminder that can never fire must not hold up those behind it.
+            reason = str(trouble) if isinstance(trouble, Permanent) else f"not one of our reminders: {trouble.title}"
+            await self._dead_letters.unfired(document, reason=reason)
+            return
+        await advance(self._store, document, self._clock.now())
+
+    def _event(self, document: Document, reminder: ReminderRecord) -> InboundEvent:
         address = reminder.address
         due = reminder.due_at.strftime("%Y%m%dT%H%M%SZ")
-        event = InboundEvent(
+        return InboundEvent(
             id=ids.event(
                 tenant=address.tenant,
                 channel=address.channel,
@@ -61,9 +76,3 @@ class Schedules:
             received_at=self._clock.now(),
             traceparent=new_traceparent(),
         )
-        with bind(event=event.id, conversation=event.conversation, traceparent=event.traceparent):
-            try:
-                await self._enter(event)
-            except Permanent as trouble:
-                log.error("reminder not told", extra={"fields": {"reason": str(trouble)}})
-            await advance(self._store, document, self._clock.now())

@@ -77,10 +77,12 @@ async def test_a_code_links_two_identities_once(world: World) -> None:
 async def test_a_second_delivery_of_the_same_link_is_no_second_use(world: World) -> None:
     await said(world, "hello", n=1, sender="ann")
     code = (await said(world, "/link", n=2, sender="ann")).split("`")[1]
-    event = world.say(f"/link {code}", n=3, sender="bob")
+    await said(world, "hello", n=3, sender="bob")
+    event = world.say(f"/link {code}", n=4, sender="bob")
     first = await world.app.linking.spend(event, code)
     again = await world.app.linking.spend(event, code)
     assert first.outcome == again.outcome == "done"
+    assert first.moved_from == again.moved_from != "", "what belonged to the other is moved also after a crash"
 
 
 async def test_a_code_is_good_for_ten_minutes(world: World) -> None:
