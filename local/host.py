@@ -115,6 +115,7 @@ class Host:
             SessionPump(
                 function=function,
                 broker=self._broker,
+                clock=self._clock,
                 handler=handler,
                 concurrent_sessions=options.max_concurrent_sessions,
                 idle_timeout=options.session_idle_timeout,

@@ -15,8 +15,8 @@ from shared.messages import Conflict, Transient
 from shared.ports import Broker, Clock, Received
 from shared.steps import Step
 
-EARLY_SECONDS = 10.0
-"""A session's lock that ends sooner than this is renewed before its message is worked on."""
+SOON_SECONDS = 0.01
+"""The shortest time between two renewals."""
 
 _STEPS = MappingProxyType(
     {
@@ -92,12 +92,10 @@ class _Renewal:
         self._loop = asyncio.get_running_loop()
         self._end = self._loop.time() + renew_for
         self._task: asyncio.Task[None] | None = None
-        remaining = self._remaining(message.locked_until)
-        early = bool(message.session) and remaining < EARLY_SECONDS
-        self._timer = self._loop.call_later(0 if early else remaining / 2, self._start)
+        self._timer = self._loop.call_later(self._half(message.locked_until), self._start)
 
-    def _remaining(self, until: datetime) -> float:
-        return (until - self._clock.now()).total_seconds()
+    def _half(self, until: datetime) -> float:
+        return max((until - self._clock.now()).total_seconds() / 2, SOON_SECONDS)
 
     def _start(self) -> None:
         self._task = self._loop.create_task(self._renew())
@@ -114,7 +112,7 @@ class _Renewal:
             _log.warning("a lock was not renewed, trying again: %s", error)
             self._timer = self._loop.call_later(1, self._start)
             return
-        self._timer = self._loop.call_later(max(self._remaining(until) / 2, 0.01), self._start)
+        self._timer = self._loop.call_later(self._half(until), self._start)
 
     def stop(self) -> None:
         self._timer.cancel()

@@ -6,7 +6,7 @@ import asyncio
 
 from local.invocations import Invocations
 
-QUIET_SECONDS = 0.03
+QUIET_SECONDS = 0.1
 """How long nothing interactive must have run before a background message starts."""
 AT_MOST_SECONDS = 1.0
 """A background message starts after this time in any case, so that it never starves."""

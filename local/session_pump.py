@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from local.indexing import QueueFunction
@@ -12,7 +12,10 @@ from local.queue_pump import TROUBLE_SECONDS, WAIT_SECONDS
 from local.tasks import settle_tasks
 from shared import telemetry
 from shared.messages import Conflict, Transient
-from shared.ports import Broker
+from shared.ports import Broker, Clock, Received
+
+EARLY_SECONDS = 10.0
+"""A session's lock that ends sooner than this is renewed before its next message is worked on."""
 
 _log = telemetry.logger("local.sessions")
 
@@ -34,12 +37,14 @@ class SessionPump:
         *,
         function: QueueFunction,
         broker: Broker,
+        clock: Clock,
         handler: MessageHandler,
         concurrent_sessions: int,
         idle_timeout: timedelta,
     ) -> None:
         self._function = function
         self._broker = broker
+        self._clock = clock
         self._handler = handler
         self._free = asyncio.Semaphore(concurrent_sessions)
         self._idle_seconds = idle_timeout.total_seconds()
@@ -112,7 +117,7 @@ class SessionPump:
             if messages:
                 dry_since = None
                 slot.busy = True
-                settled = await self._handler.handle(self._function, messages[0])
+                settled = await self._handler.handle(self._function, await self._with_time(messages[0]))
                 slot.busy = False
                 if not settled:
                     return
@@ -122,6 +127,12 @@ class SessionPump:
             if left <= 0:
                 return
             await self._broker.wait(queues=[queue], session=slot.session, timeout=left)
+
+    async def _with_time(self, message: Received) -> Received:
+        """The message under a lock that lasts: a session that is never dry keeps one lock for many messages."""
+        if (message.locked_until - self._clock.now()).total_seconds() > EARLY_SECONDS:
+            return message
+        return replace(message, locked_until=await self._broker.renew(message=message))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._slots[task]

@@ -193,6 +193,18 @@ async def test_a_session_is_handled_one_by_one_and_in_order(start: Start) -> Non
     assert stage.most <= 4, "maxConcurrentSessions"
 
 
+async def test_a_session_that_is_never_dry_keeps_its_lock(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(INBOUND, sessions=True)
+    host = await start(stage.app, queues=with_locks_of(0.5))
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        await host.send(INBOUND, str(host.sent), session="s")
+        await until(lambda: len(stage.seen) == host.sent)
+    assert {message.delivery_count for message in stage.seen} == {1}
+    assert len({message.lock_token.partition(".")[0] for message in stage.seen}) == 1, "one hold of the session"
+    assert "lost" not in caplog.text
+
+
 async def test_a_slot_is_kept_for_its_idle_time(start: Start) -> None:
     stage = Stage(INBOUND, sessions=True)
     host = await start(stage.app)
