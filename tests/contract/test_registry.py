@@ -1,0 +1,114 @@
+"""Every line of the registry builds what its port asks for: each method, each keyword, nothing renamed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from shared import ports, registry
+from shared.app import App
+from shared.clock import SystemClock
+from shared.messages import SettingError
+from shared.settings import Settings
+
+PORTS: dict[str, type] = {
+    "channels": ports.Channel,
+    "models": ports.ModelProvider,
+    "tools": ports.Tool,
+    "storage": ports.Store,
+    "memory": ports.MemoryStore,
+    "queues": ports.Broker,
+    "files": ports.Files,
+    "secrets": ports.SecretStore,
+}
+ENVIRON = {
+    "TELEGRAM_BOT_TOKEN": "123456789:a-token-of-nobody",
+    "TELEGRAM_WEBHOOK_SECRET": "a-secret-of-this-test",
+    "OPENAI_API_KEY": "nobody",
+    "GOOGLE_API_KEY": "nobody",
+    "PORTKEY_API_KEY": "nobody",
+}
+LINES = [(group, name) for group, lines in registry.REGISTRY.items() for name in lines]
+
+
+def no_network() -> aiohttp.ClientSession:
+    raise AssertionError("building a plug-in must not open a connection")
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> ports.Parts:
+    app = App(environ=ENVIRON, settings=Settings.model_validate({"PRAXOS_HOME": tmp_path}))
+    return ports.Parts(
+        settings=app.settings,
+        environ=ENVIRON,
+        clock=SystemClock(),
+        http=no_network,
+        files=lambda: app.files,
+        secrets=lambda: app.secrets,
+    )
+
+
+def members(port: type) -> Iterator[str]:
+    for each in port.__mro__:
+        if each.__module__ == ports.__name__:
+            yield from (name for name in {**each.__annotations__, **vars(each)} if not name.startswith("_"))
+
+
+def accepts(method: Any, asked: Any) -> bool:
+    """Whether a method takes every call that the port allows."""
+    own = {each.name: each for each in inspect.signature(method).parameters.values()}
+    wanted = {each.name: each for each in inspect.signature(asked).parameters.values() if each.name != "self"}
+    same = all(name in own and own[name].kind == each.kind for name, each in wanted.items())
+    extra = [each for name, each in own.items() if name not in wanted]
+    return same and all(each.default is not inspect.Parameter.empty for each in extra)
+
+
+def differences(built: object, port: type) -> list[str]:
+    found = []
+    for name in members(port):
+        asked = inspect.getattr_static(port, name, None)
+        if not hasattr(built, name):
+            found.append(f"{name} is missing")
+        elif inspect.isfunction(asked) and not accepts(getattr(built, name), asked):
+            found.append(f"{name}{inspect.signature(getattr(built, name))} is not {name}{inspect.signature(asked)}")
+        elif inspect.iscoroutinefunction(asked) != inspect.iscoroutinefunction(getattr(built, name)):
+            found.append(f"{name}: one is asynchronous, the other is not")
+    return found
+
+
+def test_every_group_has_a_port() -> None:
+    assert PORTS.keys() == registry.REGISTRY.keys()
+
+
+@pytest.mark.parametrize(("group", "name"), LINES)
+async def test_a_line_builds_what_its_port_asks_for(group: str, name: str, parts: ports.Parts) -> None:
+    built = registry.build_function(group, name)(parts)
+
+    for each in built if group == "tools" else [built]:
+        assert differences(each, PORTS[group]) == []
+    if close := getattr(built, "close", None):
+        await close()
+
+
+def test_what_does_not_fit_is_seen() -> None:
+    class Odd:
+        async def get(self, *, key: str) -> str | None: ...
+
+        def create(self, *, name: str, value: str) -> str: ...
+
+    assert differences(Odd(), ports.SecretStore) == [
+        "get(*, key: 'str') -> 'str | None' is not get(self, *, name: 'str') -> 'str | None'",
+        "create: one is asynchronous, the other is not",
+        "put is missing",
+        "disable is missing",
+    ]
+
+
+def test_an_unknown_name_is_said_with_those_that_are_known() -> None:
+    with pytest.raises(SettingError, match=r"'icq' is not one of the channels that are installed: web, telegram"):
+        registry.build_function("channels", "icq")
