@@ -14,7 +14,7 @@ import langsmith
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.tools import BaseTool
 from langgraph.graph.state import CompiledStateGraph
@@ -44,9 +44,9 @@ class Turn:
 
     question: Question
     control: Control
-    system: SystemMessage
-    before: int
-    """How many messages stood before the person's."""
+    before: Sequence[BaseMessage]
+    """The system prompt and the history. They stand here because the graph handles each message of its state again and
+    again, in every step."""
     model: str = ""
     model_calls: int = 0
     tool_calls: int = 0
@@ -71,7 +71,7 @@ class CallModel(AgentMiddleware[State, Turn]):
         said: list[BaseMessage] = []
         empty = False
         for _ in range(REPAIRS + 1):
-            reply = await self._ask(turn, [turn.system, *request.messages, *said])
+            reply = await self._ask(turn, [*turn.before, *request.messages, *said])
             message = repair.with_own_ids(reply.message, taken=[*request.messages, *said])
             if message.tool_calls:
                 self._count_tool_calls(turn, len(message.tool_calls))
@@ -130,7 +130,7 @@ class CallTool(AgentMiddleware[State, Turn]):
                 name=wanted["name"],
                 arguments=wanted["args"],
                 known=list(self._tools),
-                context=lambda: turn.question.context(position(request.state["messages"], wanted, before=turn.before)),
+                context=lambda: turn.question.context(position(request.state["messages"], wanted)),
                 seconds=left,
             )
         except tool_calls.Failed as error:
@@ -163,10 +163,9 @@ def build(*, models: Models, tools: Sequence[Tool], steps: int, clock: Clock) ->
 
 async def answer(*, graph: Graph, question: Question, control: Control) -> Answer:
     """Run one turn through the graph."""
-    before = history.messages(question.history)
     system = prompt.system(channel=question.channel, summary=question.summary)
-    turn = Turn(question=question, control=control, system=system, before=len(before))
-    state = await graph.ainvoke({"messages": [*before, await prompt.message(question)]}, context=turn)
+    turn = Turn(question=question, control=control, before=[system, *history.messages(question.history)])
+    state = await graph.ainvoke({"messages": [await prompt.message(question)]}, context=turn)
     return Answer(
         text=state["messages"][-1].text.strip(),
         attachments=tuple(turn.attachments),
@@ -195,12 +194,12 @@ async def _inline(
     return context.run(function, *args, **kwargs)
 
 
-def position(messages: Sequence[BaseMessage], call: ToolCall, *, before: int) -> str:
+def position(messages: Sequence[BaseMessage], call: ToolCall) -> str:
     """Where in the turn a tool call stands: the number of its AI message, and its place in that.
 
     Both count from 0 and are the same when the turn is done again; a provider's call ids are not.
     """
-    spoken = [message for message in messages[before:] if isinstance(message, AIMessage)]
+    spoken = [message for message in messages if isinstance(message, AIMessage)]
     index = next(place for place, other in enumerate(spoken[-1].tool_calls) if other["id"] == call["id"])
     return f"{len(spoken) - 1}.{index}"
 

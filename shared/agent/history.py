@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -31,11 +32,13 @@ def messages(history: Sequence[Said]) -> list[BaseMessage]:
         turns.insert(0, Said(role=Role.PERSON, text=BEGUN_EARLIER))
     if turns and turns[-1].role is Role.PERSON:
         turns.append(Said(role=Role.ASSISTANT, text=UNANSWERED))
-    # With ids of their own, because LangGraph would make one for each message that has none, in every turn.
-    return [
-        HumanMessage(said.text, id=f"said-{n}") if said.role is Role.PERSON else AIMessage(said.text, id=f"said-{n}")
-        for n, said in enumerate(turns)
-    ]
+    return [_message(said.role, said.text) for said in turns]
+
+
+@lru_cache(maxsize=1024)
+def _message(role: Role, text: str) -> BaseMessage:
+    # Making one costs more than all else here, and the next turn wants the same ones.
+    return HumanMessage(text) if role is Role.PERSON else AIMessage(text)
 
 
 def transcript(said: Sequence[Said]) -> str:
