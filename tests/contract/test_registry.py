@@ -112,3 +112,18 @@ def test_what_does_not_fit_is_seen() -> None:
 def test_an_unknown_name_is_said_with_those_that_are_known() -> None:
     with pytest.raises(SettingError, match=r"'icq' is not one of the channels that are installed: web, telegram"):
         registry.build_function("channels", "icq")
+
+
+def test_a_package_adds_a_plug_in_without_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "praxos_weather-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: praxos-weather\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(
+        "[praxos.tools]\nweather = praxos_weather:build\ntime = praxos_weather:build\n"
+    )
+    (tmp_path / "praxos_weather.py").write_text("def build(parts):\n    return ['a tool']\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert registry.names("tools") == [*registry.REGISTRY["tools"], "weather"]
+    assert registry.build_function("tools", "weather")(None) == ["a tool"]
+    assert registry.build_function("tools", "time").__module__ == "shared.tools.time", "a name of ours stays ours"
