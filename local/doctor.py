@@ -37,7 +37,7 @@ class Finding:
     text: str
 
 
-def main(arguments: argparse.Namespace) -> int:
+def main(_: argparse.Namespace) -> int:
     """Print the report; return 1 when something has to be fixed."""
     findings = asyncio.run(_examine())
     width = max(len(finding.subject) for finding in findings)

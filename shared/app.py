@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from shared.agent.assistant import Assistant
     from shared.agent.models import Models
     from shared.pipeline.background import Background
-    from shared.pipeline.belongings import Belongings
     from shared.pipeline.commands import Commands
     from shared.pipeline.dead_letters import DeadLetters
     from shared.pipeline.delivery import Deliveries
@@ -232,18 +231,16 @@ class App:
     @cached_property
     def commands(self) -> Commands:
         """What people can type."""
-        from shared.conversation.reminders import move_reminders
+        from shared.pipeline.belongings import Belongings
         from shared.pipeline.commands import Commands
 
-        async def move(source: str, target: str) -> None:
-            await move_reminders(self.store, tenant=self.settings.tenant, source=source, target=target)
-
+        belongings = Belongings(store=self.store, memory=self.memory, tenant=self.settings.tenant)
         return Commands(
             people=self.people,
             linking=self.linking,
             clock=self.clock,
             model=lambda: ", ".join(self.models.names()),
-            move=move,
+            move=belongings.move,
         )
 
     @cached_property
