@@ -75,9 +75,19 @@ class SqliteFile:
             )
 
     def _prepare(self, schema: str, version: int) -> None:
+        if self._version() >= version:
+            return
+        with self._writer:  # commits, or rolls back
+            self._writer.execute("BEGIN IMMEDIATE")
+            if self._version() >= version:  # another process made it while this one waited
+                return
+            for statement in schema.split(";"):
+                self._writer.execute(statement)
+            self._writer.execute(f"PRAGMA user_version={version}")
+
+    def _version(self) -> int:
         found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        if found < version:
-            self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={version}; COMMIT;")
+        return found
 
     def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read on the loop. It sees what is committed, and must be small: point reads and short ranges."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,16 @@ async def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     file = opened(tmp_path)
     assert stat.S_IMODE((tmp_path / "x.db").stat().st_mode) == 0o600
     await file.close()
+
+
+def test_many_processes_may_make_a_new_file_at_once(tmp_path: Path) -> None:
+    for n in range(10):
+        together = threading.Barrier(8)
+
+        def start(folder: Path, together: threading.Barrier) -> SqliteFile:
+            together.wait()
+            return opened(folder)
+
+        with ThreadPoolExecutor(8) as pool:
+            files = list(pool.map(start, [tmp_path / str(n)] * 8, [together] * 8))
+        assert [count(file) for file in files] == [0] * 8
