@@ -28,6 +28,8 @@ RACES = 200
 STORE_PAUSE = 0.25
 """Seconds between two tries of a write while the store is away."""
 _MARGIN = timedelta(seconds=1)
+_BEHIND = timedelta(milliseconds=500)
+"""How long after a lease's end its bell rings: before the sweeper would."""
 
 
 def taken(lease: Lease, *, now: datetime, seconds: float) -> Lease:
@@ -43,6 +45,23 @@ def released(lease: Lease) -> Lease:
 def watched(until: datetime) -> datetime:
     """When the sweeper should look whether the holder of a lease is still alive."""
     return until + _MARGIN
+
+
+async def mark_bell(partition: ConversationPartition, stored: Stored[L], *, now: datetime) -> datetime | None:
+    """Somebody else holds the lease: note that a bell comes at its end, and return when. None: no bell is needed.
+
+    It is not needed where one is coming, nor where the record moves meanwhile: whoever moved it saw what there is to do.
+    """
+    until, coming = stored.record.lease.until, stored.record.bell_at
+    if until is None or (coming and coming >= now):
+        return None
+    transaction = Transaction()
+    transaction.save(stored, stored.record.with_(bell_at=until + _BEHIND))
+    try:
+        await partition.commit(Step.MARK_BELL, transaction)
+    except Conflict:
+        return None
+    return until + _BEHIND
 
 
 class Hold(Generic[L]):

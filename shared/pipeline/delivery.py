@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from shared.conversation.lease import RACES, Hold, watched
+from shared.conversation.lease import RACES, Hold, mark_bell
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.records import OutboxRecord, Part
 from shared.conversation.states import LeaseState
@@ -70,7 +68,8 @@ class Deliveries:
                 return
             now = self._clock.now()
             if box.record.lease.state(now) is LeaseState.HELD:
-                await self._come_back(partition, box, bell)
+                if at := await mark_bell(partition, box, now=self._clock.now()):
+                    await self._bells.ring(step=Step.RING_PART, queue=OUTBOUND, bell=bell, at=at)
                 return
             if box.record.not_before and box.record.not_before > now:
                 return
@@ -156,18 +155,3 @@ class Deliveries:
             change=begin,
         )
         return hold, Stored(part.id, leaving, hold.written[part.id])
-
-    async def _come_back(self, partition: ConversationPartition, box: Stored[OutboxRecord], bell: Bell) -> None:
-        """Someone else sends here: look again when their lease is over, unless a bell for that is coming."""
-        record = box.record
-        until = record.lease.until
-        if until is None or (record.bell_at and record.bell_at >= self._clock.now()):
-            return
-        at = watched(until) - timedelta(milliseconds=500)
-        transaction = Transaction()
-        transaction.save(box, record.with_(bell_at=at))
-        try:
-            await partition.commit(Step.MARK_BELL, transaction)
-        except Conflict:
-            return
-        await self._bells.ring(step=Step.RING_PART, queue=OUTBOUND, bell=bell, at=at)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from shared.conversation.lease import RACES, Hold, watched
+from shared.conversation.lease import RACES, Hold, mark_bell, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord, Entry, Run
 from shared.conversation.states import LeaseState
@@ -73,8 +73,8 @@ class Turns:
                 await self._drain(partition, bell)
             except LeaseLost as lost:
                 log.warning("turn ended: %s", lost)
-            except StoreUnavailable as error:
-                # Nothing can be recorded: the bell itself remembers that there is work.
+            except (Transient, Permanent) as error:
+                # The store is away, or the channel is not configured now: the bell itself remembers that there is work.
                 log.warning("turn put off", extra={"fields": {"error": str(error)}})
                 await self._bells.ring_again(step=Step.RING_AGAIN, queue=self._queue, bell=bell)
 
@@ -85,7 +85,8 @@ class Turns:
             if head is None or not head.record.waiting:
                 return
             if head.record.lease.state(self._clock.now()) is LeaseState.HELD:
-                await self._come_back(partition, head, bell)
+                if at := await mark_bell(partition, head, now=self._clock.now()):
+                    await self._bells.ring(step=Step.RING_AGAIN, queue=self._queue, bell=bell, at=at)
                 return
             entry = await partition.next_entry(head.record)
             if entry is None or (entry.record.until and entry.record.until > self._clock.now()):
@@ -208,19 +209,3 @@ class Turns:
         await hold.write(Step.RELEASE_TURN, release)
         if at and ring:
             await self._bells.ring(step=Step.RING_AGAIN, queue=self._queue, bell=bell, at=at)
-
-    async def _come_back(self, partition: ConversationPartition, head: Stored[ConversationRecord], bell: Bell) -> None:
-        """Someone else works here: look again when their lease is over, unless a bell for that is coming."""
-        record = head.record
-        until = record.lease.until
-        if until is None or (record.bell_at and record.bell_at >= self._clock.now()):
-            return
-        at = watched(until) - timedelta(milliseconds=500)
-        transaction = Transaction()
-        transaction.save(head, record.with_(bell_at=at))
-        try:
-            await partition.commit(Step.MARK_BELL, transaction)
-        except Conflict:
-            # Whoever moved the record will see the entry: the holder's release, or the next bell.
-            return
-        await self._bells.ring(step=Step.RING_AGAIN, queue=self._queue, bell=bell, at=at)

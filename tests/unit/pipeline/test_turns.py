@@ -292,3 +292,12 @@ async def test_a_very_long_answer_comes_as_a_file(world: World) -> None:
     await world.settle()
     assert "".join(world.texts).endswith(words.REST_IN_FILE)
     assert len("".join(world.texts)) < 3000
+
+
+async def test_while_its_channel_is_not_configured_a_conversation_waits(world: World) -> None:
+    await world.arrive("hello")
+    channel, world.app._channels["fake"] = world.app._channels["fake"], None
+    assert await world.settle() == [TURNS]
+    world.app._channels["fake"] = channel
+    await world.pass_(seconds=5)
+    assert world.texts == ["You said: hello"]
