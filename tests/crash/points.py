@@ -8,10 +8,10 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from shared.steps import Step
 
@@ -38,6 +38,19 @@ _SIGNALS = {Act.KILL: signal.SIGKILL, Act.FREEZE: signal.SIGSTOP}
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """One line of a journal. `n` counts this moment of the step in its process; `acted`: the plan was carried out here."""
+
+    pid: int
+    step: Step
+    moment: Moment
+    n: int
+    at: float
+    error: str = ""
+    acted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The process kills or freezes itself when it reaches a step for the n-th time."""
 
@@ -49,23 +62,14 @@ class Plan:
     def __str__(self) -> str:
         return f"{self.act}@{self.step}@{self.moment}@{self.occurrence}"
 
+    def is_at(self, reached: Reached) -> bool:
+        """True where this plan is carried out."""
+        return (self.step, self.moment, self.occurrence) == (reached.step, reached.moment, reached.n)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         act, step, moment, occurrence = text.split("@")
         return cls(step=Step(step), moment=Moment(moment), occurrence=int(occurrence), act=Act(act))
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """One line of a journal. `n` counts this moment of the step in its process; `acted`: the plan was carried out here."""
-
-    pid: int
-    step: Step
-    moment: Moment
-    n: int
-    at: float
-    error: str = ""
-    acted: str = ""
 
 
 class Journal:
@@ -89,14 +93,11 @@ class Journal:
 
     def _reach(self, step: Step, moment: Moment, *, error: str = "") -> None:
         self._counts[step, moment] += 1
-        plan, n = self._plan, self._counts[step, moment]
-        here = plan is not None and (plan.step, plan.moment, plan.occurrence) == (step, moment, n)
-        line: dict[str, Any] = {"pid": os.getpid(), "step": step, "moment": moment, "n": n, "at": time.monotonic()}
-        line |= {"error": error} if error else {}
-        line |= {"acted": plan.act} if plan and here else {}
-        os.write(self._file, json.dumps(line).encode() + b"\n")
-        if plan and here:
-            os.kill(os.getpid(), _SIGNALS[plan.act])
+        reached = Reached(os.getpid(), step, moment, self._counts[step, moment], time.monotonic(), error)
+        act = self._plan.act if self._plan and self._plan.is_at(reached) else None
+        os.write(self._file, json.dumps(asdict(replace(reached, acted=act or ""))).encode() + b"\n")
+        if act:
+            os.kill(os.getpid(), _SIGNALS[act])
 
 
 def read_journal(path: Path) -> list[Reached]:

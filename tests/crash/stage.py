@@ -7,17 +7,19 @@ import itertools
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from local.roles import ROLES
 from shared import ids
 from shared.clock import SystemClock
 from shared.conversation.mailbox import arrive
 from shared.conversation.partition import ConversationPartition
+from shared.conversation.records import DeadLetter
 from shared.messages import EventKind, InboundEvent, Sender
 from shared.ports import QueueMessage
 from shared.queues.sqlite import FILE as QUEUES_FILE
@@ -40,6 +42,8 @@ PLAIN = range(101, 113)
 SLOW, MODEL_AWAY, MODEL_NEVER, THROTTLED, REFUSED, COMMANDS, LINKING, REMINDED = range(113, 121)
 SILENT_BELL = 121
 STRANGER = 200
+SPLIT = (*ROLES, "turns", "deliveries")
+"""A process for each scale group, and a second one for turns and for deliveries."""
 CODE = re.compile(r"/link ([0-9A-Z]{4}-[0-9A-Z]{4})")
 
 
@@ -81,19 +85,20 @@ class Stage:
         self._settings = settings
         self._extra: list[Said] = []
         self._errands: list[asyncio.Task[None]] = []
+        self._keepers: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         await self.traffic.open()
 
     async def close(self) -> None:
         """Kill what still runs."""
+        for task in (*self._keepers, *self._errands):
+            task.cancel()
+        await asyncio.gather(*self._keepers, *self._errands, return_exceptions=True)
         for host in self.hosts:
             host.signal(signal.SIGKILL)
         for host in self.hosts:
             await host.end()
-        for errand in self._errands:
-            errand.cancel()
-        await asyncio.gather(*self._errands, return_exceptions=True)
         await self.traffic.close()
 
     # --- hosts ---
@@ -129,9 +134,30 @@ class Stage:
             await host.ready()
         return host
 
+    async def start_split(self, *plans: Plan, options: Sequence[str] = ()) -> None:
+        """Start every scale group in a process of its own, two for turns and for deliveries, and keep them running.
+
+        Each of them lives through the plans one after the other; who has no plan left, or never reaches it, stays.
+        """
+        for role in SPLIT:
+            argv = ("--role", role, *options)
+            host = await self.start(*argv, plan=plans[0] if plans else None, ready=False)
+            self._keepers.append(asyncio.create_task(self._keep(argv, host, plans[1:])))
+        for host in self.hosts:
+            await host.ready()
+
+    async def _keep(self, argv: Sequence[str], host: Host, plans: Sequence[Plan]) -> None:
+        for plan in (*plans, None):
+            await asyncio.shield(host.ended)
+            host = await self.start(*argv, plan=plan, ready=False)
+
     def steps(self) -> list[Reached]:
         """What the hosts have noted so far."""
         return read_journal(self.journal)
+
+    def carried_out(self, plan: Plan) -> bool:
+        """True when a host has killed or frozen itself as planned."""
+        return any(reached.acted and plan.is_at(reached) for reached in self.steps())
 
     # --- people ---
 
@@ -261,5 +287,13 @@ class Stage:
         store = truth.open_store(self.home)
         try:
             return await truth.complaints(store, self.telegram, [*self.traffic.said, *self._extra])
+        finally:
+            await store.close()
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """The open dead letters."""
+        store = truth.open_store(self.home)
+        try:
+            return await truth.dead_letters(store)
         finally:
             await store.close()

@@ -69,6 +69,7 @@ async def test_killed_before_and_after(
 
 
 async def test_killed_when_the_platform_has_taken_it_and_before_we_hear(stage: Stage, report: Report) -> None:
+    """The platform holds its response; the text goes out again and says so."""
     row = report.aim(Step.CALL_PLATFORM, Moment.INSIDE, 1)
     chat = PLAIN[4]
     stage.telegram.fault("hold", method="sendMessage", chat=chat, times=1)
@@ -87,6 +88,24 @@ async def test_killed_when_the_platform_has_taken_it_and_before_we_hear(stage: S
     first, second = [call.parameters["text"] for call in stage.telegram.sent(chat)][:2]
     assert second.startswith(first), "the text that was taken without our hearing of it went out again"
     assert second.endswith("(This may be a repeat.)")
+
+
+@pytest.mark.parametrize("step", list(Step))
+async def test_killed_before_and_after_with_every_scale_group_in_its_own_process(
+    step: Step, stage: Stage, report: Report
+) -> None:
+    plans = [Plan(step, moment) for moment in (Moment.BEFORE, Moment.AFTER)]
+    rows = [report.aim(f"{step} (split)", plan.moment, 1) for plan in plans]
+    await stage.start_split(*plans)
+    for plan, row in zip(plans, rows, strict=True):
+        await stage.round()
+        await until(lambda: stage.carried_out(plan), seconds=REACH_SECONDS, what=str(plan))  # noqa: B023  awaited here
+        row.reached = True
+    await stage.settle()
+    complaints = await stage.complaints()
+    for row in rows:
+        row.result = "as promised" if not complaints else complaints[0]
+    assert complaints == []
 
 
 @pytest.mark.parametrize("half", [1, 2])

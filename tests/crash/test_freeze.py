@@ -1,0 +1,167 @@
+"""A process is frozen for longer than its lease, another one takes over, and the first one wakes up too late.
+
+Every scale group runs in a process of its own. The one that is frozen works alone until it is; then its twin starts.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from local.roles import ROLES
+from shared.channels.telegram.parts import REPEAT
+from shared.conversation.partition import ConversationPartition
+from shared.conversation.states import EntryState, PartState
+from shared.steps import Step
+from tests.crash import truth
+from tests.crash.host import SLOWLY
+from tests.crash.nursery import Host
+from tests.crash.points import Act, Moment, Plan
+from tests.crash.report import Report
+from tests.crash.stage import PLAIN, Stage, until
+from tests.crash.traffic import conversation
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CHAT = PLAIN[0]
+TEXT = "once, please"
+SECONDS = 30
+
+
+class Frozen:
+    """One conversation, one process that is frozen in the midst of it, and its twin."""
+
+    def __init__(self, stage: Stage, role: str) -> None:
+        self.stage = stage
+        self.role = role
+        self.store = truth.open_store(stage.home)
+        self.partition = ConversationPartition(store=self.store, tenant="main", conversation=conversation(CHAT))
+        self.first: Host
+
+    async def start(self, plan: Plan | None = None, text: str = TEXT) -> None:
+        """Everything but the twin; then somebody writes."""
+        for role in ROLES:
+            host = await self.stage.start("--role", role, plan=plan if role == self.role else None, ready=False)
+            if role == self.role:
+                self.first = host
+        for host in self.stage.hosts:
+            await host.ready()
+        self.stage.traffic.say(CHAT, text)
+
+    async def freeze(self) -> int:
+        """Wait until it is frozen; return the epoch of its lease."""
+        await until(lambda: self.first.frozen, seconds=SECONDS, what="the first process is frozen")
+        return await self.epoch()
+
+    async def epoch(self) -> int:
+        if self.role == "turns":
+            head = await self.partition.record()
+            return head.record.lease.epoch if head else 0
+        return (await self.partition.outbox()).record.lease.epoch
+
+    async def take_over(self) -> None:
+        """The twin starts, finds the lease expired, and does the work."""
+        await self.stage.start("--role", self.role)
+        await until(self._answered, seconds=SECONDS, what="the second process answers")
+
+    async def _answered(self) -> bool:
+        parts = await self.partition.parts(after=0, limit=10)
+        return bool(parts) and all(part.record.state is PartState.SENT for part in parts)
+
+    async def wake(self) -> None:
+        """Let go of the first process and wait until it has understood."""
+        self.first.signal(signal.SIGCONT)
+        await until(self._refused, seconds=SECONDS, what="the late process is refused")
+
+    def _refused(self) -> bool:
+        return "ended: the lease on" in self.first.err.read_text()
+
+    def refused_writes(self) -> set[Step]:
+        """The steps that the first process tried and that the store refused."""
+        steps = self.stage.steps()
+        return {one.step for one in steps if one.pid == self.first.pid and one.moment is Moment.FAILED}
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+async def test_frozen_when_the_turn_was_taken(stage: Stage, report: Report) -> None:
+    refused = await _frozen_turn(stage, report, Plan(Step.TAKE_TURN, Moment.AFTER, act=Act.FREEZE))
+    assert Step.FINISH_TURN not in refused, "it looks before it takes a step, and does not even try to end the turn"
+
+
+async def test_frozen_while_the_turn_works(stage: Stage, report: Report) -> None:
+    refused = await _frozen_turn(
+        stage, report, Plan(Step.RENEW_LEASE, Moment.AFTER, act=Act.FREEZE), f"{SLOWLY} 2 {TEXT}"
+    )
+    assert Step.FINISH_TURN not in refused, "it noticed while it worked, and did not even try to end the turn"
+
+
+async def test_frozen_just_before_the_turns_last_write(stage: Stage, report: Report) -> None:
+    refused = await _frozen_turn(stage, report, Plan(Step.FINISH_TURN, Moment.BEFORE, act=Act.FREEZE))
+    assert Step.FINISH_TURN in refused, "the late write came through"
+
+
+async def _frozen_turn(stage: Stage, report: Report, plan: Plan, text: str = TEXT) -> set[Step]:
+    row = report.aim(f"{plan.step} (frozen)", plan.moment, 1)
+    frozen = Frozen(stage, "turns")
+    await frozen.start(plan, text)
+    epoch = await frozen.freeze()
+    row.reached = True
+    await frozen.take_over()
+    assert await frozen.epoch() > epoch
+    await frozen.wake()
+    await stage.settle()
+    kept = await truth.documents(frozen.store, CHAT)
+    await frozen.close()
+    assert [entry.state for entry in kept.entries] == [EntryState.CONSUMED]
+    assert len(kept.runs) == 1
+    assert [truth.echoed(said) for said in truth.texts(stage.telegram, CHAT)] == [text]
+    ends = [one for one in stage.steps() if one.step is Step.FINISH_TURN and one.moment is Moment.AFTER]
+    assert frozen.first.pid not in [one.pid for one in ends], "the late process ended the turn"
+    row.result = "one turn, one reply; the late process was refused"
+    return frozen.refused_writes()
+
+
+async def test_frozen_just_before_a_send(stage: Stage, report: Report) -> None:
+    row = report.aim(f"{Step.TAKE_PART} (frozen)", Moment.AFTER, 1)
+    frozen = Frozen(stage, "deliveries")
+    await frozen.start(Plan(Step.TAKE_PART, Moment.AFTER, act=Act.FREEZE))
+    epoch = await frozen.freeze()
+    row.reached = True
+    await frozen.take_over()
+    assert await frozen.epoch() > epoch
+    await frozen.wake()
+    await stage.settle()
+    await frozen.close()
+    assert [truth.echoed(text) for text in truth.texts(stage.telegram, CHAT)] == [TEXT]
+    calls = [one for one in stage.steps() if one.pid == frozen.first.pid and one.step is Step.CALL_PLATFORM]
+    assert calls == [], "it sent although its lease had run out"
+    row.result = "one reply: the late process looked at its clock and sent nothing"
+
+
+async def test_frozen_inside_a_send(stage: Stage, report: Report) -> None:
+    """The platform has taken the part and holds its answer; the second send says that it may be a repeat."""
+    row = report.aim(f"{Step.CALL_PLATFORM} (frozen)", Moment.INSIDE, 1)
+    stage.telegram.fault("hold", method="sendMessage", chat=CHAT, times=1)
+    frozen = Frozen(stage, "deliveries")
+    await frozen.start()
+    await until(lambda: stage.telegram.waiting, seconds=SECONDS, what="the platform holds an answer")
+    frozen.first.signal(signal.SIGSTOP)
+    epoch = await frozen.freeze()
+    row.reached = True
+    await frozen.take_over()
+    assert await frozen.epoch() > epoch
+    stage.telegram.release()
+    await frozen.wake()
+    await stage.settle()
+    [part] = (await truth.documents(frozen.store, CHAT)).parts
+    await frozen.close()
+    first, second = stage.telegram.sent(CHAT)
+    assert [truth.echoed(call.parameters["text"]) for call in (first, second)] == [TEXT, TEXT]
+    assert not first.parameters["text"].endswith(REPEAT)
+    assert second.parameters["text"].endswith(REPEAT)
+    assert part.provider_id == str(second.message_id), "the late process overwrote what came of the second send"
+    assert frozen.refused_writes(), "nothing that the late process wrote was refused"
+    row.result = "two sends, the second says so; the late write was refused"
