@@ -90,8 +90,11 @@ class SqliteFile:
         return found
 
     def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a read on the loop. It sees what is committed, and must be small: point reads and short ranges."""
-        return function(self._reader)
+        """Run a read on the loop. It sees what is committed, and must be small: point reads and short ranges.
+
+        The writer's connection is used where no thread has it, because its own commits leave its page cache valid.
+        """
+        return function(self._reader if self._flushing else self._writer)
 
     async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in the next group's transaction; return its result once that is committed.
