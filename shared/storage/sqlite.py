@@ -35,12 +35,13 @@ CREATE TABLE document (
   body TEXT NOT NULL, etag INTEGER NOT NULL,
   kind TEXT, n INTEGER, state TEXT, wake_at TEXT, ring TEXT, expires REAL,
   PRIMARY KEY (tenant, partition, id)
-) WITHOUT ROWID;
+);
 CREATE INDEX by_kind ON document (tenant, partition, kind, n);
 CREATE INDEX by_wake ON document (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX by_dead_letter ON document (tenant, n) WHERE kind = 'dead_letter' AND state = 'open';
 CREATE INDEX by_expiry ON document (expires) WHERE expires IS NOT NULL;
 """
+# Rows lie in the order in which they came, so that what is written together is written to the same few pages.
 _COLUMNS = "tenant, partition, id, body, etag"
 _LIVE = "(expires IS NULL OR expires > ?)"
 _INSERT = (
