@@ -132,6 +132,13 @@ async def test_transactions_have_cosmos_limits(store: Store) -> None:
         await store.batch(step=STEP, partition=HERE, operations=[])
 
 
+async def test_a_replaced_document_is_found_by_its_new_kind_and_number(store: Store) -> None:
+    [etag] = await store.batch(step=STEP, partition=HERE, operations=[Create("a", {"kind": "x", "n": 1})])
+    await store.batch(step=STEP, partition=HERE, operations=[Replace("a", {"kind": "y", "n": 2}, etag)])
+    assert await store.query(partition=HERE, kind="x") == []
+    assert [document.id for document in await store.query(partition=HERE, kind="y", after=1)] == ["a"]
+
+
 async def test_query_by_number_and_state(store: Store) -> None:
     operations = [Create(f"e{n}", {"kind": "entry", "n": n, "state": "odd" if n % 2 else "even"}) for n in range(1, 10)]
     await store.batch(step=STEP, partition=HERE, operations=[*operations, Create("m1", {"kind": "message", "n": 1})])
