@@ -13,7 +13,11 @@ from typing import TypeVar
 from shared import owners, telemetry
 from shared.messages import Conflict, PraxosError, QueueUnavailable, Refused, TooLarge
 from shared.ports import Clock, Parts, QueueMessage, Received
-from shared.queues import sqlite_statements as statements
+from shared.queues import sqlite_holders as holders
+from shared.queues import sqlite_receive as receiving
+from shared.queues import sqlite_send as sending
+from shared.queues import sqlite_settle as settling
+from shared.queues.sqlite_paths import QueuePath, paths
 from shared.queues.sqlite_schema import SCHEMA, VERSION
 from shared.queues.wakeups import Wakeups, key
 from shared.settings import Sync
@@ -47,13 +51,14 @@ class SqliteBroker:
         self._file = SqliteFile(path, schema=SCHEMA, version=VERSION, sync=sync, busy=QueueUnavailable)
         self._clock = clock
         self._queues = queues
-        self._paths = statements.paths(queues)
+        self._paths = paths(queues)
         self._wakeups = Wakeups()
         self._process = owners.this_process()
+        self._number: int | None = None
         self._joining: asyncio.Future[int] | None = None
         self._listening: set[str] = set()
         self._held: dict[tuple[str, str], str] = {}
-        self._others: list[tuple[int, frozenset[str]]] = []
+        self._others: list[holders.Holder] = []
         self._others_read = self._gone_checked = -GONE_SECONDS
         self._poll: asyncio.TimerHandle | None = None
         self._voiding: asyncio.Task[None] | None = None
@@ -69,7 +74,7 @@ class SqliteBroker:
         _check(queue, settings, messages)
         path, now = self._paths[queue], self._now()
         window = settings.duplicate_detection.total_seconds() if settings.duplicate_detection else 0.0
-        await self._file.write(lambda c: statements.insert(c, path, messages, now, window))
+        await self._file.write(lambda c: sending.insert(c, path, messages, now, window))
         self._ring(queue, {message.session for message in messages} if path.sessions else {""})
 
     # --- receiving
@@ -81,9 +86,9 @@ class SqliteBroker:
             raise Refused(f"{queue} has sessions: accept one of them")
         holder = await self._join()
         now = self._now()
-        if not self._file.read(lambda c: statements.available(c, path, now)):
+        if not self._file.read(lambda c: receiving.available(c, path, now)):
             return ()
-        received, dead = await self._file.write(lambda c: statements.receive(c, path, limit, now, holder))
+        received, dead = await self._file.write(lambda c: receiving.receive(c, path, limit, now, holder))
         if dead:
             self._ring(queue + DEAD_LETTER_SUFFIX, {""})
         return received
@@ -95,9 +100,9 @@ class SqliteBroker:
             raise Refused(f"{queue} has no sessions")
         holder = await self._join()
         now = self._now()
-        if not self._file.read(lambda c: statements.available(c, path, now)):
+        if not self._file.read(lambda c: receiving.available(c, path, now)):
             return None
-        accepted = await self._file.write(lambda c: statements.accept_session(c, path, now, holder))
+        accepted = await self._file.write(lambda c: receiving.accept_session(c, path, now, holder))
         if accepted is None:
             return None
         session, self._held[queue, accepted[0]] = accepted
@@ -106,11 +111,9 @@ class SqliteBroker:
     async def receive_session(self, *, queue: str, session: str, limit: int) -> Sequence[Received]:
         """Lock the next messages of a session. Raises Conflict when this broker does not hold it any more."""
         path, lock, now = self._path(queue), self._lock(queue, session), self._now()
-        if not self._file.read(lambda c: statements.available_in_session(c, path, session, lock, now)):
+        if not self._file.read(lambda c: receiving.available_in_session(c, path, session, lock, now)):
             return ()
-        received, dead = await self._file.write(
-            lambda c: statements.receive_session(c, path, session, lock, limit, now)
-        )
+        received, dead = await self._file.write(lambda c: receiving.receive_session(c, path, session, lock, limit, now))
         if dead:
             self._ring(queue + DEAD_LETTER_SUFFIX, {""})
         return received
@@ -120,23 +123,23 @@ class SqliteBroker:
         lock = self._held.pop((queue, session), None)
         if lock is not None:
             path, now = self._path(queue), self._now()
-            await self._file.write(lambda c: statements.release_session(c, path, session, lock, now))
+            await self._file.write(lambda c: receiving.release_session(c, path, session, lock, now))
             self._ring(queue, {""})
 
     # --- settling
 
     async def renew(self, *, message: Received) -> datetime:
         """Renew the lock for the queue's lock duration from now. Raises Conflict when it was lost."""
-        until = await self._settle(statements.renew, message)
+        until = await self._settle(settling.renew, message)
         return datetime.fromtimestamp(until, UTC)
 
     async def complete(self, *, step: Step, message: Received) -> None:
         """Remove it. Raises Conflict when the lock was lost."""
-        await self._settle(statements.complete, message)
+        await self._settle(settling.complete, message)
 
     async def abandon(self, *, message: Received) -> None:
         """Give it back at once. Raises Conflict when the lock was lost."""
-        dead = await self._settle(statements.abandon, message)
+        dead = await self._settle(settling.abandon, message)
         self._ring(message.queue + DEAD_LETTER_SUFFIX if dead else message.queue, {"" if dead else message.session})
 
     async def dead_letter(self, *, message: Received, reason: str, description: str) -> None:
@@ -144,7 +147,7 @@ class SqliteBroker:
         path, now = self._path(message.queue), self._now()
         if path.max_deliveries is None:
             raise Refused(f"{message.queue} is a dead-letter queue: what is in it cannot be dead-lettered again")
-        await self._file.write(lambda c: statements.dead_letter(c, path, message, now, reason, description))
+        await self._file.write(lambda c: settling.dead_letter(c, path, message, now, reason, description))
         self._ring(message.queue + DEAD_LETTER_SUFFIX, {""})
 
     async def _settle(self, function: Callable[..., T], message: Received) -> T:
@@ -162,7 +165,7 @@ class SqliteBroker:
             return
         if self._poll is None:
             self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
-        due = self._file.read(lambda c: statements.next_scheduled(c, queues))
+        due = self._file.read(lambda c: receiving.next_scheduled(c, queues))
         if due is not None:
             timeout = min(timeout, due - self._now())
         await self._wakeups.wait(keys, timeout)
@@ -171,9 +174,9 @@ class SqliteBroker:
         queue, _, session = waited.partition("\n")
         path, now = self._path(queue), self._now()
         if not session:
-            return self._file.read(lambda c: statements.available(c, path, now))
+            return self._file.read(lambda c: receiving.available(c, path, now))
         lock = self._held.get((queue, session), "")
-        return self._file.read(lambda c: statements.available_in_session(c, path, session, lock, now))
+        return self._file.read(lambda c: receiving.available_in_session(c, path, session, lock, now))
 
     def _look(self) -> None:
         """The safety net below the wake-ups; runs while somebody waits."""
@@ -188,11 +191,11 @@ class SqliteBroker:
 
     async def _void_gone(self) -> None:
         self._gone_checked = time.monotonic()
-        rows = self._file.read(lambda c: c.execute("SELECT number, process FROM holders").fetchall())
-        gone = [number for number, process in rows if process != self._process and owners.gone(process)]
+        others = [each for each in self._file.read(holders.all_holders) if each.process != self._process]
+        gone = [each for each in others if owners.gone(each.process)]
         try:
-            for number in gone:
-                await self._file.write(partial(statements.void, holder=number))
+            for holder in gone:
+                await self._file.write(partial(holders.void, number=holder.number))
         except QueueUnavailable as error:
             _log.warning("locks of ended processes stay until they expire: %s", error)
         self._wakeups.wake(self._wakeups.waiting() if gone else ())
@@ -202,29 +205,25 @@ class SqliteBroker:
         self._wakeups.wake(keys)
         if time.monotonic() - self._others_read > POLL_SECONDS:
             self._read_others()
-        ports = [port for port, queues in self._others if queue in queues]
+        ports = [holder.port for holder in self._others if queue in holder.queues]
         if ports:
             self._wakeups.tell(ports, keys)
 
     def _read_others(self) -> None:
         self._others_read = time.monotonic()
-        own = self._joining.result() if self._joining and self._joining.done() else 0
-        rows = self._file.read(
-            lambda c: c.execute("SELECT port, queues FROM holders WHERE number<>?", (own,)).fetchall()
-        )
-        self._others = [(port, frozenset(queues.split())) for port, queues in rows]
+        self._others = [each for each in self._file.read(holders.all_holders) if each.number != self._number]
 
     async def _join(self) -> int:
-        """Register this broker once; return its number."""
-        if self._joining is None:
-            self._joining = asyncio.ensure_future(self._register())
-        if self._joining.done():
-            return self._joining.result()
-        return await asyncio.shield(self._joining)
+        """Register this broker once; return its number. Raises QueueUnavailable."""
+        if self._number is None:
+            if self._joining is None or self._joining.done():
+                self._joining = asyncio.ensure_future(self._register())
+            self._number = await asyncio.shield(self._joining)
+        return self._number
 
     async def _register(self) -> int:
         port = await self._wakeups.listen()
-        number = await self._file.write(lambda c: statements.add_holder(c, self._process, port))
+        number = await self._file.write(lambda c: holders.add(c, self._process, port))
         await self._void_gone()
         return number
 
@@ -232,15 +231,15 @@ class SqliteBroker:
         if self._listening.issuperset(queues):
             return
         self._listening.update(queues)
-        number, names = await self._join(), " ".join(sorted(self._listening))
-        await self._file.write(lambda c: c.execute("UPDATE holders SET queues=? WHERE number=?", (names, number)))
+        number = await self._join()
+        await self._file.write(partial(holders.listen, number=number, queues=self._listening))
 
     # --- the rest
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    def _path(self, queue: str) -> statements.Path:
+    def _path(self, queue: str) -> QueuePath:
         path = self._paths.get(queue)
         if path is None:
             raise Refused(f"there is no queue {queue!r}")
@@ -262,7 +261,7 @@ class SqliteBroker:
         try:
             if self._joining:
                 number = await self._joining
-                await self._file.write(lambda c: statements.void(c, number))
+                await self._file.write(lambda c: holders.void(c, number))
             if self._voiding:
                 await self._voiding
         except PraxosError as error:

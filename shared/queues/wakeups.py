@@ -27,8 +27,9 @@ class Wakeups(asyncio.DatagramProtocol):
 
     async def listen(self) -> int:
         """Take datagrams on a free loopback port; return it."""
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(_LOOPBACK, 0))
+        if self._transport is None:
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(_LOOPBACK, 0))
         port: int = self._transport.get_extra_info("sockname")[1]
         return port
 
