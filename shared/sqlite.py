@@ -18,6 +18,8 @@ LOOP_WAIT_MS = 5
 THREAD_WAIT_MS = 10_000
 GROUP = 200
 """The most writes in one transaction."""
+CHECKPOINT_PAGES = 10_000
+"""How much is written before it is moved into the file itself (40 MB): that waits for the disk, and the loop with it."""
 
 _Write = tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]
 _Outcome = tuple[asyncio.Future[object], object, Exception | None]
@@ -55,7 +57,7 @@ class SqliteFile:
         connection.execute(f"PRAGMA busy_timeout={THREAD_WAIT_MS}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={sync.value}")
-        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         self._path.chmod(0o600)
         return connection
 
