@@ -17,6 +17,15 @@ WHOLE: tuple[str, ...] = ("",)
 """Everything in one process."""
 
 
+ACCOUNT = telegram.TOKEN.partition(":")[0]
+"""The bot's id."""
+
+
+def chat(conversation: int) -> int:
+    """The chat of a conversation."""
+    return telegram.FIRST_CHAT + conversation
+
+
 class Praxos:
     """A running deployment, and a person of any number of conversations."""
 

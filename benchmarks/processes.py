@@ -68,16 +68,22 @@ def python(*arguments: str) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, ready: str = ""
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    log: Path,
+    ready: str = "",
+    ready_status: int = 200,
 ) -> AsyncIterator[Process]:
-    """A process that has said it is ready by a line on standard output, or that answers 200 at the URL `ready`."""
+    """A process that has said it is ready by a line on standard output, or that answers at the URL `ready`."""
     process = await spawn(command, env=env, cwd=cwd, log=log)
     draining: asyncio.Task[bytes] | None = None
     try:
         async with asyncio.timeout(START_SECONDS):
             if ready:
                 draining = asyncio.create_task(_drain(process))
-                await _answers(ready, process)
+                await _answers(ready, ready_status, process)
             elif not await _line(process):
                 raise NotStarted
         draining = draining or asyncio.create_task(_drain(process))
@@ -116,14 +122,14 @@ async def _drain(process: Process) -> bytes:
     return b""
 
 
-async def _answers(url: str, process: Process) -> None:
+async def _answers(url: str, status: int, process: Process) -> None:
     async with aiohttp.ClientSession() as http:
         while True:
             if process.returncode is not None:
                 raise NotStarted
             try:
                 async with http.get(url) as response:
-                    if response.status == 200:
+                    if response.status == status:
                         return
             except aiohttp.ClientError:
                 pass

@@ -16,14 +16,14 @@ TOKEN = "123456:benchmark-token"
 SECRET = "benchmark-secret"
 HEADERS = {"Content-Type": "application/json", "X-Telegram-Bot-Api-Secret-Token": SECRET}
 REPLY_SECONDS = 60.0
-_FIRST_CHAT = 1_000
+FIRST_CHAT = 1_000
 
 _updates = itertools.count(1)
 
 
 def update(conversation: int, text: str) -> bytes:
     """A message from a private chat, as Telegram posts it."""
-    number, person = next(_updates), _FIRST_CHAT + conversation
+    number, person = next(_updates), FIRST_CHAT + conversation
     message = {
         "message_id": number,
         "date": 1_767_225_600,
@@ -59,7 +59,7 @@ class BotApi:
     def reply(self, conversation: int) -> asyncio.Future[str]:
         """Resolved with the text of the next message to the conversation. Ask before saying something."""
         waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting[_FIRST_CHAT + conversation] = waiter
+        self._waiting[FIRST_CHAT + conversation] = waiter
         return waiter
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
@@ -70,6 +70,4 @@ class BotApi:
             result = {"message_id": self.sent, "date": 0, "chat": {"id": body["chat_id"], "type": "private"}}
             if waiter := self._waiting.pop(int(body["chat_id"]), None):
                 waiter.set_result(body["text"])
-        return web.Response(
-            body=json.dumps({"ok": True, "result": result}).encode(), content_type="application/json"
-        )
+        return web.Response(body=json.dumps({"ok": True, "result": result}).encode(), content_type="application/json")
