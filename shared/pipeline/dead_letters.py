@@ -26,7 +26,7 @@ from shared.topology import DEAD_LETTERS, OUTBOUND
 log = logger(__name__)
 
 BODY_SHOWN = 4096
-"""How many characters of an unreadable message are kept for operators."""
+"""How many characters of what could not be taken in are kept for operators."""
 
 
 def dead_letter_id(subject: str) -> str:
@@ -72,11 +72,21 @@ class DeadLetters:
 
     async def unreadable(self, event: InboundEvent) -> None:
         """Record a verified event that could not be understood."""
+        told = words.UNREADABLE if event.chat and not event.group else ""
+        await self._event(event, reason=event.reason or "the event could not be understood", told=told)
+
+    async def not_taken_in(self, event: InboundEvent, *, reason: str) -> None:
+        """Record an event that can never enter its mailbox; of one that is too long, its beginning."""
+        if len(event.text) > BODY_SHOWN:
+            event = event.model_copy(update={"text": event.text[:BODY_SHOWN]})
+        await self._event(event, reason=reason, told=words.COULD_NOT)
+
+    async def _event(self, event: InboundEvent, *, reason: str, told: str) -> None:
         letter = dead_letter(
             about=About.EVENT,
             subject=event.id,
-            reason=event.reason or "the event could not be understood",
-            words=words.UNREADABLE if event.chat and not event.group else "",
+            reason=reason,
+            words=told,
             now=self._clock.now(),
             event=event,
             traceparent=event.traceparent,

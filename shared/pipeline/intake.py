@@ -8,7 +8,16 @@ from pydantic import ValidationError
 
 from shared.conversation.mailbox import Arrival, Decide, Settled, arrive
 from shared.conversation.outbox import Outgoing
-from shared.messages import Bell, EventKind, InboundEvent, OutboundMessage, QueueUnavailable, StoreUnavailable
+from shared.messages import (
+    Bell,
+    EventKind,
+    InboundEvent,
+    OutboundMessage,
+    Permanent,
+    QueueUnavailable,
+    StoreUnavailable,
+    Transient,
+)
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
 from shared.pipeline.commands import Commands
@@ -48,7 +57,7 @@ class Intake:
     async def receive(self, body: bytes, *, late: bool = False) -> None:
         """Take one message. While the store or the queue is away it tries again with the session's lock held.
 
-        That keeps the order. It raises only when its patience is over, shortly before the function's time-out.
+        That keeps the order. It raises when its patience is over, shortly before the function's time-out, and for bugs.
         """
         deadline = self._clock.monotonic() + self._patience
         attempt = 0
@@ -74,7 +83,17 @@ class Intake:
             if event.kind is EventKind.UNREADABLE:
                 await self._dead_letters.unreadable(event)
                 return
-            await self.enter(event)
+            try:
+                await self.enter(event)
+            except Transient:
+                raise
+            except Permanent as trouble:
+                await self._dead_letters.not_taken_in(event, reason=str(trouble))
+            except Exception as bug:
+                if not late:
+                    raise  # the broker delivers it again, ten times in all, and then to its dead-letter queue
+                log.exception("an event could not be taken in")
+                await self._dead_letters.not_taken_in(event, reason=f"{type(bug).__name__} in every delivery")
 
     async def enter(self, event: InboundEvent) -> Arrival:
         """Put a readable event into its mailbox and ring for what follows."""
