@@ -1,39 +1,56 @@
-"""`python -m benchmarks [NAME …]`: measures, and prints one table. Without names: everything."""
+"""`python -m benchmarks [FIGURE …]`: measure some figures, or all of them, and print one table."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from importlib import import_module
+from collections.abc import Awaitable, Callable, Sequence
+from types import MappingProxyType
 
-from benchmarks.report import Row, machine, table
+from benchmarks import acks, alone, background, cold_start, growth, record, throughput
+from benchmarks.report import Figure, table
 
-NAMES = ("cold_start", "acks", "throughput", "alone", "growth", "background")
-Measure = Callable[[], Awaitable[list[Row]]]
-
-
-async def _run(names: list[str]) -> list[Row]:
-    rows: list[Row] = []
-    for name in names:
-        print(f"measuring {name} …", file=sys.stderr, flush=True)
-        measure: Measure = import_module(f"benchmarks.{name}").measure
-        measured = await measure()
-        for row in measured:
-            print("  " + "  ".join(cell for cell in row.cells() if cell), file=sys.stderr, flush=True)
-        rows += measured
-    return rows
+FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = MappingProxyType(
+    {
+        "throughput": throughput.one_process,
+        "split": throughput.two_processes,
+        "alone": alone.measure,
+        "tools": throughput.with_tool,
+        "cold-start": cold_start.measure,
+        "acks": acks.measure,
+        "growth": growth.turn_cost,
+        "memory": growth.memory,
+        "background": background.measure,
+    }
+)
 
 
 def main() -> int:
-    """Print the table; return 1 when a target is not met, 2 for a name that is none."""
-    names = sys.argv[1:] or list(NAMES)
-    if unknown := [name for name in names if name not in NAMES]:
-        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(NAMES)}", file=sys.stderr)
-        return 2
-    rows = asyncio.run(_run(names))
-    print(f"{machine()}\n\n{table(rows)}")
-    return 1 if any(row.verdict == "NOT MET" for row in rows) else 0
+    """Run; the exit code says whether every target was met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Praxos next to its peers.")
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)}; all without one")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured, in turns (5)")
+    parser.add_argument("--record", action="store_true", help="write the figures into docs/benchmarks.md")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.figures) - set(FIGURES):
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}")
+    found = asyncio.run(_measure(arguments.figures or list(FIGURES), arguments.rounds))
+    print(f"\n{table(found)}")
+    if arguments.record:
+        record.write(found)
+    return int(any(figure.verdict == "SHORT" for figure in found))
+
+
+async def _measure(names: Sequence[str], rounds: int) -> list[Figure]:
+    found: list[Figure] = []
+    for name in names:
+        print(f"measuring {name} …", flush=True)
+        figures = await FIGURES[name](rounds)
+        for figure in figures:
+            print("  " + "  ".join(figure.cells()), flush=True)
+        found += figures
+    return found
 
 
 if __name__ == "__main__":

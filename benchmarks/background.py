@@ -1,77 +1,106 @@
-"""What people notice of work that nobody waits for: 10,000 messages in `background` while they talk."""
+"""Work that nobody waits for must not slow down those who wait: the time of a reply with and without a long backlog."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import sqlite3
+from asyncio.subprocess import Process
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import praxos
-from benchmarks.driver import talk
+from benchmarks import praxos, telegram
+from benchmarks.driver import Load, talk
 from benchmarks.processes import folder
-from benchmarks.report import Row, middle
+from benchmarks.report import Figure, at_most
 from shared import ids
 from shared.app import App
-from shared.conversation.mailbox import arrive
-from shared.conversation.partition import ConversationPartition
-from shared.messages import Bell, EventKind, InboundEvent, Sender
-from shared.ports import QueueMessage
-from shared.settings import Settings
-from shared.steps import Step
+from shared.messages import EventKind, InboundEvent, Sender
 from shared.topology import BACKGROUND
 
-MESSAGES = 10_000
-CONVERSATIONS = 20
-TURNS = 10
-ROUNDS = 5
-PAUSE = 0.2
-"""Seconds between a reply and the person's next message: people do not answer at once."""
+BACKLOG = 10_000
+"""Reminders that are due, each in a conversation of its own: each costs a turn."""
+FIRST_CHAT = 1_000_000
+AT_ONCE = 100
+CONVERSATIONS = 10
+TURNS = 20
+PAUSE_SECONDS = 0.5
+"""Between a reply and the next message: people who read."""
 
 
-async def fill(home: Path) -> None:
-    """10,000 reminders that came due, each in a conversation of its own, each a whole turn."""
-    app = App(environ={}, settings=Settings.model_validate({"PRAXOS_HOME": home}))
-    now = datetime.now(UTC)
-
-    async def one(n: int) -> QueueMessage:
-        event = InboundEvent(
-            id=ids.event(tenant="main", channel="telegram", account=praxos.ACCOUNT, provider_id=f"due-{n}"),
-            tenant="main",
-            channel="telegram",
-            account=praxos.ACCOUNT,
-            chat=str(1_000_000 + n),
-            kind=EventKind.MESSAGE,
-            sender=Sender(external_id=str(1_000_000 + n)),
-            text=f"work {n}",
-            received_at=now,
-        )
-        partition = ConversationPartition(store=app.store, tenant="main", conversation=event.conversation)
-        await arrive(partition, event=event, decide=lambda _: None, render=lambda _: (), on_page=False, now=now)
-        bell = Bell(tenant="main", conversation=event.conversation)
-        return QueueMessage(body=bell.model_dump_json().encode(), id=ids.fresh())
-
-    for begin in range(0, MESSAGES, 500):
-        messages = await asyncio.gather(*(one(n) for n in range(begin, begin + 500)))
-        await app.queue.send(step=Step.RING_TURN, queue=BACKGROUND, messages=messages)
-    await app.close()
-
-
-async def measure() -> list[Row]:
-    """Alternate rounds on a deployment with a full background queue and on one without."""
-    full: list[float] = []
-    empty: list[float] = []
+async def measure(rounds: int) -> list[Figure]:
+    """Two hosts in turns; the one with the backlog stands still while the other is measured."""
+    loaded: list[float] = []
+    idle: list[float] = []
     async with folder() as home:
-        await fill(home)
-        async with praxos.deployed(home=home) as busy, praxos.deployed() as idle:
-            for n in range(ROUNDS + 1):
-                pair = [
-                    (await talk(each.say, conversations=range(CONVERSATIONS), turns=TURNS, pause=PAUSE)).percentile(95)
-                    for each in (busy, idle)
-                ]
-                if n:
-                    full.append(pair[0])
-                    empty.append(pair[1])
-    ratios = [one / other for one, other in zip(full, empty, strict=True)]
-    peer = middle(empty, "ms (empty)", scale=1e3, digits=1)
-    name = f"95th percentile with {MESSAGES:,} messages in background"
-    return [Row(name, middle(full, "ms", scale=1e3, digits=1), peer, ratios, target=1.2)]
+        await _fill(home)
+        async with praxos.deployed(home=home) as busy, praxos.deployed() as quiet:
+            for measured in range(-1, rounds):
+                with _frozen(busy.processes[0]):
+                    without = await _round(quiet)
+                backlogged = await _round(busy)
+                if measured >= 0:  # the first round warms both up
+                    loaded.append(backlogged.percentile(95) * 1000)
+                    idle.append(without.percentile(95) * 1000)
+        left = _left(home)
+        if not left:
+            raise RuntimeError("the backlog was worked off before the last round ended")
+        print(f"  {BACKLOG - left:,} of {BACKLOG:,} background messages were worked off meanwhile")
+    return [
+        Figure(
+            name=f"p95 with {BACKLOG:,} background messages",
+            unit="ms",
+            ours=tuple(loaded),
+            peer=tuple(idle),
+            peer_name="without",
+            target=at_most(1.2),
+        )
+    ]
+
+
+async def _round(deployed: praxos.Praxos) -> Load:
+    return await talk(deployed.say, conversations=range(CONVERSATIONS), turns=TURNS, pause=PAUSE_SECONDS)
+
+
+@contextmanager
+def _frozen(process: Process) -> Iterator[None]:
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+async def _fill(home: Path) -> None:
+    """Put the backlog into a data folder that no host runs on yet."""
+    app = App(environ={"PRAXOS_HOME": str(home), "TELEGRAM_BOT_TOKEN": telegram.TOKEN, "TELEGRAM_WEBHOOK_SECRET": "x"})
+    try:
+        account = telegram.TOKEN.partition(":")[0]
+        user = await app.people.admit(_event(account, EventKind.MESSAGE, chat=FIRST_CHAT, sender="1"))
+        for first in range(FIRST_CHAT, FIRST_CHAT + BACKLOG, AT_ONCE):
+            events = (_event(account, EventKind.REMINDER, chat=first + n, sender=user.id) for n in range(AT_ONCE))
+            await asyncio.gather(*(app.intake.enter(event) for event in events))
+    finally:
+        await app.close()
+
+
+def _event(account: str, kind: EventKind, *, chat: int, sender: str) -> InboundEvent:
+    return InboundEvent(
+        id=ids.event(tenant="main", channel="telegram", account=account, provider_id=f"{kind}-{chat}"),
+        tenant="main",
+        channel="telegram",
+        account=account,
+        chat=str(chat),
+        kind=kind,
+        sender=Sender(external_id=sender),
+        text="water the plants",
+        received_at=datetime.now(UTC),
+    )
+
+
+def _left(home: Path) -> int:
+    with closing(sqlite3.connect(home / "queues.db")) as connection:
+        found: int = connection.execute("SELECT count(*) FROM messages WHERE queue = ?", (BACKGROUND,)).fetchone()[0]
+        return found

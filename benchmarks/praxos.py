@@ -17,15 +17,6 @@ WHOLE: tuple[str, ...] = ("",)
 """Everything in one process."""
 
 
-ACCOUNT = telegram.TOKEN.partition(":")[0]
-"""The bot's id."""
-
-
-def chat(conversation: int) -> int:
-    """The chat of a conversation."""
-    return telegram.FIRST_CHAT + conversation
-
-
 class Praxos:
     """A running deployment, and a person of any number of conversations."""
 
@@ -85,13 +76,13 @@ async def deployed(*, roles: Sequence[str] = WHOLE, home: Path | None = None) ->
     """Praxos with one process per role given, ready to answer."""
     async with AsyncExitStack() as stack:
         bot_api = await stack.enter_async_context(telegram.BotApi())
-        home = home or await stack.enter_async_context(folder())
+        data = home or await stack.enter_async_context(folder())
         port = free_port()
-        env = settings(home=home, port=port, bot_api=bot_api.url)
+        env = settings(home=data, port=port, bot_api=bot_api.url)
         processes = [
-            await stack.enter_async_context(running(command(role), env=env, cwd=ROOT, log=home / "log.txt"))
+            await stack.enter_async_context(running(command(role), env=env, cwd=ROOT, log=data / "log.txt"))
             for role in roles
         ]
-        praxos = Praxos(url=f"http://{LOOPBACK}:{port}", home=home, processes=processes, bot_api=bot_api)
+        praxos = Praxos(url=f"http://{LOOPBACK}:{port}", home=data, processes=processes, bot_api=bot_api)
         stack.push_async_callback(praxos.close)
         yield praxos

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-_OURS = ("PRAXOS_", "TELEGRAM_", "OPENAI_", "GOOGLE_", "PORTKEY_", "LANGSMITH_", "LANGCHAIN_")
+_NOT_TAKEN_OVER = ("PRAXOS_", "TELEGRAM_", "OPENAI_", "GOOGLE_", "PORTKEY_", "LANGSMITH_", "LANGCHAIN_", "PYTHON")
 
 
 class NotStarted(Exception):
@@ -43,7 +43,7 @@ async def folder() -> AsyncIterator[Path]:
 
 def environment(**variables: str) -> dict[str, str]:
     """Ours, without any setting that would change what is measured, and with these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_TAKEN_OVER)}
     return {**kept, "LANGSMITH_TRACING": "false", **variables}
 
 
@@ -66,36 +66,42 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
-@asynccontextmanager
-async def running(
-    command: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    log: Path,
-    ready: str = "",
-    ready_status: int = 200,
-) -> AsyncIterator[Process]:
-    """A process that has said it is ready by a line on standard output, or that answers at the URL `ready`."""
-    process = await spawn(command, env=env, cwd=cwd, log=log)
-    draining: asyncio.Task[bytes] | None = None
+async def output(command: Sequence[str], *, env: Mapping[str, str]) -> str:
+    """Run a command to its end; return what it printed. Raises NotStarted where it fails."""
+    process = await spawn(command, env=env)
     try:
-        async with asyncio.timeout(START_SECONDS):
-            if ready:
-                draining = asyncio.create_task(_drain(process))
-                await _answers(ready, ready_status, process)
-            elif not await _line(process):
-                raise NotStarted
-        draining = draining or asyncio.create_task(_drain(process))
-        yield process
-    except (NotStarted, TimeoutError) as error:
-        if process.returncode is None and not isinstance(error, NotStarted):
-            raise
-        raise NotStarted(f"{' '.join(command)}: {_tail(log)}") from None
+        printed, _ = await asyncio.wait_for(process.communicate(), START_SECONDS)
     finally:
         await stop(process)
-        if draining:
-            await draining
+    if process.returncode:
+        raise NotStarted(f"{' '.join(command)} ended with {process.returncode}")
+    return printed.decode()
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, ready: str = ""
+) -> AsyncIterator[Process]:
+    """A process that has said it is ready by a line on standard output, or that answers 200 at the URL `ready`."""
+    process = await spawn(command, env=env, cwd=cwd, log=log)
+    reading: asyncio.Task[None] | None = None
+    try:
+        if not await _is_ready(process, ready):
+            raise NotStarted(f"{' '.join(command)}: {_tail(log)}")
+        reading = asyncio.create_task(_read_on(process))
+        yield process
+    finally:
+        await stop(process)
+        if reading is not None:
+            await reading
+
+
+async def _is_ready(process: Process, url: str) -> bool:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            return await (_answers(url, process) if url else _speaks(process))
+    except TimeoutError:
+        return False
 
 
 async def stop(process: Process) -> None:
@@ -110,30 +116,29 @@ async def stop(process: Process) -> None:
         await process.wait()
 
 
-async def _line(process: Process) -> bytes:
+async def _speaks(process: Process) -> bool:
     assert process.stdout
-    return await process.stdout.readline()
+    return bool(await process.stdout.readline())
 
 
-async def _drain(process: Process) -> bytes:
-    assert process.stdout
-    while await process.stdout.read(65536):
-        pass
-    return b""
-
-
-async def _answers(url: str, status: int, process: Process) -> None:
+async def _answers(url: str, process: Process) -> bool:
     async with aiohttp.ClientSession() as http:
-        while True:
-            if process.returncode is not None:
-                raise NotStarted
+        while process.returncode is None:
             try:
                 async with http.get(url) as response:
-                    if response.status == status:
-                        return
+                    if response.status == 200:
+                        return True
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.1)
+    return False
+
+
+async def _read_on(process: Process) -> None:
+    # A pipe that nobody reads would fill and hold the process up.
+    assert process.stdout
+    while await process.stdout.read(65536):
+        pass
 
 
 def _tail(log: Path) -> str:

@@ -1,63 +1,85 @@
-"""A benchmark's result: one row per figure, each a ratio to a peer in the same run."""
+"""What a figure came to, and the table of them all."""
 
 from __future__ import annotations
 
-import platform
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One figure. `ratios` are those of the alternating rounds; the median counts."""
+class Target:
+    """What a ratio has to reach, or must not exceed."""
 
-    figure: str
-    ours: str
-    peer: str
-    ratios: Sequence[float]
-    target: float | None = None
-    """None: for the record."""
-    at_least: bool = False
+    value: float
+    at_least: bool
+
+    def met(self, ratio: float) -> bool:
+        """Whether a ratio is as good as wanted."""
+        return ratio >= self.value if self.at_least else ratio <= self.value
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.value:.2g}"
+
+
+def at_least(value: float) -> Target:
+    """More is better."""
+    return Target(value, at_least=True)
+
+
+def at_most(value: float) -> Target:
+    """Less is better."""
+    return Target(value, at_least=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row: ours and the peer's by rounds, in the order in which they were measured. No target: for the record."""
+
+    name: str
+    unit: str
+    ours: tuple[float, ...]
+    peer: tuple[float, ...]
+    peer_name: str
+    target: Target | None
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours in terms of the peer's, round by round."""
+        return [ours / peer for ours, peer in zip(self.ours, self.peer, strict=True)]
 
     @property
     def ratio(self) -> float:
-        """The median of the rounds."""
-        return median(self.ratios)
+        """The median of the ratios."""
+        return statistics.median(self.ratios)
 
     @property
     def verdict(self) -> str:
-        """Whether the target is met."""
+        """`met`, `short`, or nothing where there is no target."""
         if self.target is None:
-            return "for the record"
-        met = self.ratio >= self.target if self.at_least else self.ratio <= self.target
-        return "met" if met else "NOT MET"
+            return ""
+        return "met" if self.target.met(self.ratio) else "SHORT"
 
     def cells(self) -> tuple[str, ...]:
         """The row as text."""
-        target = "" if self.target is None else f"{'≥' if self.at_least else '≤'} {self.target:.3g}"
-        spread = f"{min(self.ratios):.2f}–{max(self.ratios):.2f}" if len(self.ratios) > 1 else ""
-        return (self.figure, self.ours, self.peer, f"{self.ratio:.2f}", spread, target, self.verdict)
+        ours, peer = (f"{statistics.median(values):,.4g} {self.unit}" for values in (self.ours, self.peer))
+        low, high = min(self.ratios), max(self.ratios)
+        ratio = f"{self.ratio:.2f}" if len(self.ratios) == 1 else f"{self.ratio:.2f} ({low:.2f}-{high:.2f})"
+        return self.name, ours, f"{peer} {self.peer_name}", ratio, str(self.target or ""), self.verdict
 
 
-HEADINGS = ("figure", "ours", "peer", "ratio", "range", "target", "verdict")
+HEADER = ("figure", "ours", "peer", "ratio", "target", "verdict")
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(figures: Sequence[Figure]) -> str:
+    """The rows in columns, for a terminal."""
+    rows = [HEADER, *(figure.cells() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def markdown(figures: Sequence[Figure]) -> str:
     """The rows as a Markdown table."""
-    lines = [HEADINGS, tuple("---" for _ in HEADINGS), *(row.cells() for row in rows)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def machine() -> str:
-    """What the figures were measured on, and when."""
-    import os
-
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{now}, Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
-
-
-def middle(values: Sequence[float], unit: str, *, scale: float = 1.0, digits: int = 0) -> str:
-    """The median of values, with its unit."""
-    return f"{median(values) * scale:.{digits}f} {unit}"
+    rows = [HEADER, ("---",) * len(HEADER), *(figure.cells() for figure in figures)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

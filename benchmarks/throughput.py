@@ -1,87 +1,98 @@
-"""From a webhook to the delivered reply, twenty conversations at a time, next to `langgraph dev`."""
+"""Messages per second, and the time from a webhook to its delivered reply: twenty conversations of ten turns each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from benchmarks import peer, praxos
 from benchmarks.driver import Load, Say, talk
-from benchmarks.report import Row, middle
+from benchmarks.report import Figure, Target, at_least, at_most
 
 CONVERSATIONS = 20
 TURNS = 10
-ROUNDS = 5
 JOBS = (5, 10, 20)
-"""How many jobs at a time the peer is tried with; its best one counts."""
+"""How many jobs at a time the peer is tried with; it is measured with the number at which it does most."""
+PEER = "langgraph dev"
 TWO_FOR_TURNS = ("", "turns")
-"""The whole host, and a second process that only takes turns."""
+"""The whole host, and a second process that takes turns."""
+SUM = "what is 12*7"
 
 
-async def round_of(say: Say) -> Load:
-    """One round of talking."""
-    return await talk(say, conversations=range(CONVERSATIONS), turns=TURNS)
+async def one_process(rounds: int) -> list[Figure]:
+    """Everything in one process."""
+    ours, theirs = await _alternate(rounds, roles=praxos.WHOLE)
+    return _figures("one process", ours, theirs, throughput=at_least(3), p95=at_most(1 / 6))
 
 
-async def best_jobs() -> int:
-    """The number of jobs with which the peer is fastest here."""
-    reached: dict[int, float] = {}
-    for jobs in JOBS:
-        async with peer.deployed(jobs=jobs) as server:
-            await round_of(server.say)
-            reached[jobs] = (await round_of(server.say)).per_second
-    return max(reached, key=lambda jobs: reached[jobs])
+async def two_processes(rounds: int) -> list[Figure]:
+    """Two processes take turns."""
+    ours, theirs = await _alternate(rounds, roles=TWO_FOR_TURNS)
+    return _figures("two processes for turns", ours, theirs, throughput=at_least(4), p95=None)
 
 
-async def compare(name: str, *, roles: Sequence[str], jobs: int, faster: float, quicker: float | None) -> list[Row]:
-    """Alternate rounds of ours and the peer's."""
-    ours: list[Load] = []
-    theirs: list[Load] = []
-    async with praxos.deployed(roles=roles) as deployment, peer.deployed(jobs=jobs) as server:
-        await round_of(deployment.say)
-        await round_of(server.say)
-        for _ in range(ROUNDS):
-            ours.append(await round_of(deployment.say))
-            theirs.append(await round_of(server.say))
-    p95 = [(mine.percentile(95), other.percentile(95)) for mine, other in zip(ours, theirs, strict=True)]
+async def with_tool(rounds: int) -> list[Figure]:
+    """Every turn calls a tool, and the peer still none: for the record."""
+    ours, theirs = await _alternate(rounds, roles=praxos.WHOLE, tool=True)
+    return _figures("a tool call in every turn", ours, theirs, throughput=None, p95=None)
+
+
+def _figures(
+    name: str, ours: Sequence[Load], theirs: Sequence[Load], *, throughput: Target | None, p95: Target | None
+) -> list[Figure]:
     return [
-        Row(
-            f"messages per second, {name}",
-            middle([load.per_second for load in ours], "/s"),
-            middle([load.per_second for load in theirs], f"/s ({jobs} jobs)"),
-            [mine.per_second / other.per_second for mine, other in zip(ours, theirs, strict=True)],
-            target=faster,
-            at_least=True,
+        Figure(
+            name=f"messages, {name}",
+            unit="/s",
+            ours=tuple(load.per_second for load in ours),
+            peer=tuple(load.per_second for load in theirs),
+            peer_name=PEER,
+            target=throughput,
         ),
-        Row(
-            f"95th percentile, {name}",
-            middle([mine for mine, _ in p95], "ms", scale=1e3),
-            middle([other for _, other in p95], "ms", scale=1e3),
-            [mine / other for mine, other in p95],
-            target=quicker,
+        Figure(
+            name=f"p95, {name}",
+            unit="ms",
+            ours=tuple(load.percentile(95) * 1000 for load in ours),
+            peer=tuple(load.percentile(95) * 1000 for load in theirs),
+            peer_name=PEER,
+            target=p95,
         ),
     ]
 
 
-async def measure() -> list[Row]:
-    """One process, then two for turns, then a tool in every turn."""
-    jobs = await best_jobs()
-    rows = await compare("one process", roles=praxos.WHOLE, jobs=jobs, faster=3, quicker=1 / 6)
-    rows += await compare("two processes for turns", roles=TWO_FOR_TURNS, jobs=jobs, faster=4, quicker=None)
-    return [*rows, await tools()]
+async def _alternate(rounds: int, *, roles: Sequence[str], tool: bool = False) -> tuple[list[Load], list[Load]]:
+    jobs = await _best_jobs()
+    ours: list[Load] = []
+    theirs: list[Load] = []
+    async with praxos.deployed(roles=roles) as praxos_, peer.deployed(jobs=jobs) as peer_:
+        ask = partial(_ask, praxos_) if tool else praxos_.say
+        for measured in range(-1, rounds):
+            our_load, their_load = await _round(ask), await _round(peer_.say)
+            if measured >= 0:  # the first round warms both up
+                ours.append(our_load)
+                theirs.append(their_load)
+    return ours, theirs
 
 
-async def tools() -> Row:
-    """Every turn calls one tool, next to turns without."""
-    plain: list[float] = []
-    calling: list[float] = []
-    async with praxos.deployed() as deployment:
+async def _ask(praxos_: praxos.Praxos, conversation: int, _: str) -> None:
+    await praxos_.ask(conversation, SUM, expected="84")
 
-        async def calculate(conversation: int, _: str) -> None:
-            await deployment.ask(conversation, "what is 12 * 37?", expected="444")
 
-        await round_of(calculate)
-        for _ in range(ROUNDS):
-            plain.append((await round_of(deployment.say)).per_second)
-            calling.append((await round_of(calculate)).per_second)
-    ratios = [mine / other for mine, other in zip(calling, plain, strict=True)]
-    return Row("messages per second, a tool in every turn", middle(calling, "/s"), middle(plain, "/s without"), ratios)
+async def _round(say: Say) -> Load:
+    return await talk(say, conversations=range(CONVERSATIONS), turns=TURNS)
+
+
+_best: list[int] = []
+
+
+async def _best_jobs() -> int:
+    """The peer's best number of jobs on this machine, found once in a run."""
+    if not _best:
+        reached: dict[int, float] = {}
+        for jobs in JOBS:
+            async with peer.deployed(jobs=jobs) as peer_:
+                await talk(peer_.say, conversations=range(CONVERSATIONS), turns=1)
+                reached[jobs] = (await _round(peer_.say)).per_second
+        _best.append(max(reached, key=lambda jobs: reached[jobs]))
+        print(f"  the peer does most with {_best[0]} jobs at a time")
+    return _best[0]

@@ -1,1 +1,1 @@
-"""What is measured against: the least that could answer a webhook and keep it."""
+"""The least that could do it: what a cold start and an acknowledgement are measured against."""

@@ -1,4 +1,4 @@
-"""A bare aiohttp handler that answers 200 and keeps nothing."""
+"""A bare aiohttp handler that reads the body and answers. Arguments: the port."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import sys
 from aiohttp import web
 
 
-async def handle(request: web.Request) -> web.Response:
-    """Read the body and answer."""
+async def answer(request: web.Request) -> web.Response:
+    """Acknowledge."""
     await request.read()
+    return web.Response(body=b"{}", content_type="application/json")
+
+
+async def alive(_: web.Request) -> web.Response:
+    """Say that it is ready."""
     return web.Response()
 
 
 if __name__ == "__main__":
-    server = web.Application()
-    server.router.add_post("/api/webhooks/telegram", handle)
-    web.run_app(server, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+    application = web.Application()
+    application.router.add_post("/api/webhook", answer)
+    application.router.add_get("/", alive)
+    web.run_app(application, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
