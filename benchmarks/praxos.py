@@ -76,7 +76,7 @@ async def deployed(*, roles: Sequence[str] = WHOLE, home: Path | None = None) ->
     """Praxos with one process per role given, ready to answer."""
     async with AsyncExitStack() as stack:
         bot_api = await stack.enter_async_context(telegram.BotApi())
-        data = home or await stack.enter_async_context(folder())
+        data = await stack.enter_async_context(folder()) if home is None else home
         port = free_port()
         env = settings(home=data, port=port, bot_api=bot_api.url)
         processes = [
