@@ -171,14 +171,16 @@ class LocalFiles:
     def _sweep(self) -> None:
         """Remove what has expired. It looks at names and times only, never into a file."""
         now = self._clock.now().timestamp()
-        with os.scandir(self._folder) as entries:
-            found = [(entry.name, entry.stat().st_mtime) for entry in entries]
-        for name, changed in found:
-            expired = _ID.fullmatch(name) and changed <= now
-            abandoned = name.endswith(".part") and changed <= now - ABANDONED.total_seconds()
+        for path in self._folder.iterdir():
+            try:
+                changed = path.stat().st_mtime
+            except FileNotFoundError:  # a part became a file meanwhile, or somebody else sweeps too
+                continue
+            expired = _ID.fullmatch(path.name) and changed <= now
+            abandoned = path.suffix == ".part" and changed <= now - ABANDONED.total_seconds()
             if expired or abandoned:
-                (self._folder / f"{name}.json").unlink(missing_ok=True)
-                (self._folder / name).unlink(missing_ok=True)
+                path.with_name(f"{path.name}.json").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
 
 def _stored(file_id: str, description: Description) -> StoredFile:

@@ -128,8 +128,11 @@ async def test_several_may_create_the_file_at_once(tmp_path):
         stores = [SqliteMemoryStore(path=tmp_path / "memory.db", sync=Sync.NORMAL) for _ in range(4)]
         await asyncio.gather(*(store.open() for store in stores))
         await asyncio.gather(*(store.close() for store in stores))
-        assert [path.name for path in tmp_path.iterdir()] == ["memory.db"]
-        (tmp_path / "memory.db").unlink()
+        left = list(tmp_path.iterdir())
+        # SQLite's own two may stay where all close at once.
+        assert "memory.db" in {path.name for path in left} <= {"memory.db", "memory.db-wal", "memory.db-shm"}
+        for path in left:
+            path.unlink()
 
 
 async def test_two_processes_worth_of_stores_write_side_by_side(tmp_path, clock):
