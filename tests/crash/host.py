@@ -146,8 +146,8 @@ class TroubledAssistant:
             await asyncio.sleep(0.05)
             await control.before_step()
 
-    async def summarise(self, **arguments: Any) -> Any:
-        return await self._assistant.summarise(**arguments)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._assistant, name)
 
 
 class CrashApp(App):

@@ -1,8 +1,8 @@
 """Starts crash hosts in milliseconds: one process loads every library once, and each host is a fork of it.
 
 A fork runs `tests.crash.host.main` with an environment, arguments and output files of its own, as a new process would.
-`python -m tests.crash.nursery` reads one JSON object a line (`env`, `argv`, `out`, `err`) and answers `{"pid"}`; it
-says `{"ended", "status"}` when a host ends. When its input ends it kills what is left and ends itself.
+`python -m tests.crash.nursery` reads one JSON object a line (`number`, `env`, `argv`, `files`), answers with
+`{"number", "pid"}`, and says `{"ended", "status"}` when a host ends. When its input ends it kills what is left and ends itself.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Nursery:
         self._process = process
         self._folder = folder
         self._hosts: dict[int, Host] = {}
-        self._births: asyncio.Queue[int] = asyncio.Queue()
+        self._births: dict[int, asyncio.Future[Host]] = {}
         self._count = 0
         self._listening = asyncio.create_task(self._listen())
 
@@ -92,13 +92,19 @@ class Nursery:
     async def start(self, *argv: str, env: dict[str, str]) -> Host:
         """Start a host; `ready` says when it serves."""
         self._count += 1
-        out, err = (self._folder / f"host-{self._count}.{kind}" for kind in ("out", "err"))
-        order = {"env": {**_plain_environment(), **env}, "argv": argv, "out": str(out), "err": str(err)}
+        number = self._count
+        order = {"number": number, "env": {**_plain_environment(), **env}, "argv": argv, "files": self._files(number)}
+        birth = self._births[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        pid = await asyncio.wait_for(self._births.get(), 10)
-        host = self._hosts[pid] = Host(pid, out, err)
-        return host
+        try:
+            return await asyncio.wait_for(asyncio.shield(birth), 10)
+        except BaseException:
+            birth.add_done_callback(lambda born: born.result().signal(signal.SIGKILL))
+            raise
+
+    def _files(self, number: int) -> list[str]:
+        return [str(self._folder / f"host-{number}.{kind}") for kind in ("out", "err")]
 
     async def close(self) -> None:
         """Kill every host that is left."""
@@ -117,12 +123,11 @@ class Nursery:
         while line := await self._process.stdout.readline():
             said = json.loads(line)
             if "pid" in said:
-                self._births.put_nowait(said["pid"])
-                continue
-            while said["ended"] not in self._hosts:  # it ended before `start` had noted it
-                await asyncio.sleep(0)
-            host = self._hosts.pop(said["ended"])
-            host.ended.set_result(said["status"])
+                host = Host(said["pid"], *map(Path, self._files(said["number"])))
+                self._hosts[host.pid] = host
+                self._births.pop(said["number"]).set_result(host)
+            else:
+                self._hosts.pop(said["ended"]).ended.set_result(said["status"])
 
 
 def _plain_environment() -> dict[str, str]:
@@ -166,7 +171,7 @@ def _give_birth(order: dict[str, Any], children: set[int]) -> None:
     if pid == 0:
         _live(order)
     children.add(pid)
-    _say({"pid": pid})
+    _say({"pid": pid, "number": order["number"]})
 
 
 def _live(order: dict[str, Any]) -> NoReturn:
@@ -176,7 +181,7 @@ def _live(order: dict[str, Any]) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.environ.clear()
         os.environ.update(order["env"])
-        for name, number in ((os.devnull, 0), (order["out"], 1), (order["err"], 2)):
+        for number, name in enumerate((os.devnull, *order["files"])):
             file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(file, number)
             os.close(file)

@@ -101,10 +101,10 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[Reached]:
-    """Everything that was noted, in order."""
+    """Everything that was noted, in order; a last line that is still being written is left out."""
     if not path.exists():
         return []
-    lines = map(json.loads, path.read_text().splitlines())
+    lines = map(json.loads, path.read_text().split("\n")[:-1])
     return [Reached(**{**line, "step": Step(line["step"]), "moment": Moment(line["moment"])}) for line in lines]
 
 

@@ -148,8 +148,14 @@ class Stage:
 
     async def _keep(self, argv: Sequence[str], host: Host, plans: Sequence[Plan]) -> None:
         for plan in (*plans, None):
-            await asyncio.shield(host.ended)
+            status = await asyncio.shield(host.ended)
+            assert status == -signal.SIGKILL, f"{argv}: ended with {status}: {host.err.read_text()}"
             host = await self.start(*argv, plan=plan, ready=False)
+
+    def _raise_what_went_wrong(self) -> None:
+        for task in (*self._keepers, *self._errands):
+            if task.done() and not task.cancelled():
+                task.result()
 
     def steps(self) -> list[Reached]:
         """What the hosts have noted so far."""
@@ -157,6 +163,7 @@ class Stage:
 
     def carried_out(self, plan: Plan) -> bool:
         """True when a host has killed or frozen itself as planned."""
+        self._raise_what_went_wrong()
         return any(reached.acted and plan.is_at(reached) for reached in self.steps())
 
     # --- people ---
@@ -272,6 +279,7 @@ class Stage:
             left: list[str] = []
 
             async def quiet() -> bool:
+                self._raise_what_went_wrong()
                 left[:] = await truth.unfinished(store, self.home)
                 return self.traffic.all_taken and not left
 

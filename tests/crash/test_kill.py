@@ -56,9 +56,9 @@ async def test_killed_before_and_after(
         n = 1 if step in TIMED else chance.randint(1, max(1, rehearsal[step] // 3))
         row = report.aim(step, moment, n)
         rows.append(row)
-        host = await stage.start(plan=Plan(step, moment, n))
+        host = await stage.start(plan=Plan(step, moment, n), ready=False)
         await stage.round()
-        assert await host.end(seconds=REACH_SECONDS) == -signal.SIGKILL
+        assert await host.end(seconds=REACH_SECONDS) == -signal.SIGKILL, host.err.read_text()
         row.reached = True
     await stage.start()
     await stage.settle()
