@@ -40,14 +40,14 @@ class Host:
 
     async def start(self) -> None:
         """Return when it says where its page is."""
-        log = (self.home.parent / "host.log").open("ab")
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "local", "up"),
-            cwd=ROOT,
-            env=self.environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-        )
+        with (self.home.parent / "host.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "local", "up"),
+                cwd=ROOT,
+                env=self.environ,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
         assert self._process.stdout
         async with asyncio.timeout(START_SECONDS):
             line = (await self._process.stdout.readline()).decode().strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ def _form(parameters: Json, upload: Upload) -> aiohttp.FormData:
     form = aiohttp.FormData()
     for name, value in parameters.items():
         form.add_field(name, value if isinstance(value, str) else json.dumps(value))
-    form.add_field(upload.field, upload.content, filename=upload.name, content_type=upload.media_type)
+    # A stream: aiohttp writes raw bytes in one go, which holds up the loop for a large file.
+    form.add_field(upload.field, io.BytesIO(upload.content), filename=upload.name, content_type=upload.media_type)
     return form
 
 
