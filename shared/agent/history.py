@@ -57,5 +57,5 @@ def _bounded(history: Sequence[Said]) -> list[Said]:
         if left < 0:
             break
         if text:
-            kept.append(Said(role=said.role, text=text))
+            kept.append(said if text == said.text else Said(role=said.role, text=text))
     return kept[::-1]

@@ -186,7 +186,7 @@ _Row = tuple[str, str | None, int | None, str | None, str | None, str | None, fl
 
 def _instant(moment: datetime) -> str:
     """A form of UTC times that sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _row(operation: Operation) -> _Row | None:
