@@ -54,8 +54,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class NotInTime(AssertionError):
+    """What was waited for did not come."""
+
+
 async def until(condition: Callable[[], Awaitable[Any] | Any], *, seconds: float, what: str) -> Any:
-    """Poll a condition until it holds; return what it gave. Raises AssertionError with `what` when it does not."""
+    """Poll a condition until it holds; return what it gave. Raises NotInTime with `what` when it does not."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while True:
@@ -64,7 +68,8 @@ async def until(condition: Callable[[], Awaitable[Any] | Any], *, seconds: float
             result = await result
         if result:
             return result
-        assert loop.time() < deadline, f"not within {seconds:g} s: {what}"
+        if loop.time() >= deadline:
+            raise NotInTime(f"not within {seconds:g} s: {what}")
         await asyncio.sleep(0.02)
 
 
@@ -285,8 +290,8 @@ class Stage:
 
             try:
                 await until(quiet, seconds=deadline - loop.time(), what="quiet")
-            except AssertionError as late:
-                raise AssertionError(f"{late}: {left}") from None
+            except NotInTime as late:
+                raise NotInTime(f"{late}: {left}") from None
         finally:
             await store.close()
 
@@ -294,7 +299,7 @@ class Stage:
         """Everything that is not as promised."""
         store = truth.open_store(self.home)
         try:
-            return await truth.complaints(store, self.telegram, [*self.traffic.said, *self._extra])
+            return await truth.complaints(store, self.home, self.telegram, [*self.traffic.said, *self._extra])
         finally:
             await store.close()
 

@@ -7,13 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from shared.channels.telegram.parts import REPEAT
 from shared.clock import SystemClock
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.records import DeadLetter, Entry, Part, Run
-from shared.conversation.states import EntryState, PartState, RunState
+from shared.conversation.records import DeadLetter, Entry, PageItem, PageRole, Part, Run
+from shared.conversation.states import OPEN_ENTRIES, OPEN_PARTS, EntryState, PartState, RunState
+from shared.messages import EventKind
 from shared.ports import Parts, Store
 from shared.queues.sqlite import FILE as QUEUES_FILE
 from shared.settings import Settings
@@ -25,6 +28,9 @@ from tests.fakes.telegram import FakeTelegram
 FAR = timedelta(days=3650)
 MOST = 10_000
 REPLY = "You said: "
+REMIND = "remind me"
+ANSWERS = (":reply", ":answer")
+"""How the names of messages end: of a turn's reply, and of a command's answer."""
 
 
 def open_store(home: Path) -> Store:
@@ -100,7 +106,7 @@ def echoed(text: str) -> str | None:
     return unlabelled(text).partition("\n")[0].removeprefix(REPLY) if text.startswith(REPLY) else None
 
 
-async def complaints(store: Store, telegram: FakeTelegram, said: Iterable[Said]) -> list[str]:
+async def complaints(store: Store, home: Path, telegram: FakeTelegram, said: Iterable[Said]) -> list[str]:
     """Everything that is not as promised; empty when all is well. What has no text could not be read and has no turn."""
     found: list[str] = list(telegram.violations)
     by_chat: dict[int, list[Said]] = defaultdict(list)
@@ -109,61 +115,91 @@ async def complaints(store: Store, telegram: FakeTelegram, said: Iterable[Said])
             by_chat[one.chat].append(one)
     for chat, in_order in by_chat.items():
         kept = await documents(store, chat)
-        found += [f"chat {chat}: {wrong}" for wrong in _wrong_in_store(kept, in_order)]
-        found += [f"chat {chat}: {wrong}" for wrong in _wrong_at_platform(texts(telegram, chat), kept, in_order)]
-    return found
+        taken = texts(telegram, chat)
+        wrong = _wrong_entries(kept, in_order) + _wrong_ends(kept) + _wrong_sends(taken, kept)
+        found += [f"chat {chat}: {one}" for one in wrong + _wrong_order(taken, kept, in_order)]
+    return found + _wrong_pages(home)
 
 
-def _wrong_in_store(kept: Documents, in_order: Sequence[Said]) -> list[str]:
-    found = []
-    place = {entry.event.id: entry for entry in kept.entries}
-    numbers = [place[one.event].n for one in in_order if one.event in place]
+def _wrong_entries(kept: Documents, in_order: Sequence[Said]) -> list[str]:
+    """Every event entered its mailbox once, in the order in which it was sent; every reminder fired once."""
+    place = {entry.event.id: entry.n for entry in kept.entries}
+    found = [f"{one.text!r} is not in the mailbox" for one in in_order if one.event not in place]
+    numbers = [place[one.event] for one in in_order if one.event in place]
     if numbers != sorted(numbers):
         found.append(f"events entered in the order {numbers}")
-    if len(place) != len(kept.entries):
-        found.append("an event has two entries")
-    found += [f"{one.text!r} is not in the mailbox" for one in in_order if one.event not in place]
-    found += [f"{entry.event.text!r} is {entry.state}" for entry in kept.entries if entry.state in _OPEN]
-    runs = Counter(run.event for run in kept.runs)
-    found += [f"{count} runs of {event}" for event, count in runs.items() if count != 1]
+    if len(place) != len(kept.entries) or len(set(place.values())) != len(place):
+        found.append("an event has two entries, or an entry's number was given twice")
+    asked = sum(one.text.startswith(REMIND) for one in in_order)
+    fired = sum(entry.event.kind is EventKind.REMINDER for entry in kept.entries)
+    if asked != fired:
+        found.append(f"{asked} reminders were set, {fired} fired")
+    return found
+
+
+def _wrong_ends(kept: Documents) -> list[str]:
+    """Every entry came to its end: one turn, or a command's answer; and one reply, unless it is dead."""
+    found = [f"part {part.n} is {part.state}" for part in kept.parts if part.state in OPEN_PARTS]
+    turns = Counter(run.event for run in kept.runs)
     ended = {run.event: run.state for run in kept.runs}
+    answers = Counter(
+        event for event, name in {(part.event, part.message) for part in kept.parts} if name.endswith(ANSWERS)
+    )
+    found += [
+        f"{count} parts have the key {key}"
+        for key, count in Counter(part.key for part in kept.parts).items()
+        if count > 1
+    ]
     for entry in kept.entries:
-        expected = RunState.FAILED if entry.state is EntryState.DEAD else RunState.FINISHED
-        if entry.event.id in ended and ended[entry.event.id] is not expected:
-            found.append(f"{entry.event.text!r} is {entry.state}, but its turn is {ended[entry.event.id]}")
-    replies = Counter(part.message for part in kept.parts if part.key.endswith(":reply:0"))
-    found += [f"{count} replies named {name}" for name, count in replies.items() if count != 1]
-    found += [f"part {part.n} is {part.state}" for part in kept.parts if part.state in _LEAVING]
+        event, dead = entry.event.id, entry.state is EntryState.DEAD
+        if entry.state in OPEN_ENTRIES:
+            found.append(f"{entry.event.text!r} is {entry.state}")
+        if turns[event] != (0 if entry.event.text.startswith("/") else 1):
+            found.append(f"{entry.event.text!r} has {turns[event]} turns")
+        if ended.get(event, RunState.FINISHED) is not (RunState.FAILED if dead else RunState.FINISHED):
+            found.append(f"{entry.event.text!r} is {entry.state}, but its turn is {ended[event]}")
+        if answers[event] != (0 if dead else 1):
+            found.append(f"{entry.event.text!r} has {answers[event]} replies")
     return found
 
 
-_OPEN = (EntryState.PENDING, EntryState.WAITING)
-_LEAVING = (PartState.PENDING, PartState.SENDING)
+def _wrong_sends(taken: Sequence[str], kept: Documents) -> list[str]:
+    """Every part came to the platform, and came again only with the words that it may be a repeat."""
+    sent = Counter(_text(part) for part in kept.parts if part.state is PartState.SENT)
+    came = Counter(unlabelled(text) for text in taken)
+    without_a_word = Counter(text.rstrip() for text in taken if not text.endswith(REPEAT))
+    found = [f"{text!r} came {came[text]} times, not {count}" for text, count in sent.items() if came[text] < count]
+    return found + [f"{text!r} came again without a word" for text, n in without_a_word.items() if n > sent[text]]
 
 
-def _wrong_at_platform(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]) -> list[str]:
-    found = []
-    seen: Counter[str] = Counter()
-    first: list[str] = []
-    for text in taken:
-        words = echoed(text)
-        if words is None:
-            continue
-        seen[words] += 1
-        if seen[words] == 1:
-            first.append(words)
-        elif not text.endswith(REPEAT):
-            found.append(f"{words!r} was sent again without a word")
-    consumed = {run.event for run in kept.runs if run.state is RunState.FINISHED}
+def _wrong_order(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]) -> list[str]:
+    """The replies that echo a text came, each for the first time, in the order in which the texts were sent."""
+    first = list(dict.fromkeys(words for text in taken if (words := echoed(text)) is not None))
+    finished = {run.event for run in kept.runs if run.state is RunState.FINISHED}
     refused = {part.event for part in kept.parts if part.state is PartState.REFUSED}
-    expected = [one.text for one in in_order if one.event in consumed and one.event not in refused and _echoes(one)]
-    if first != expected:
-        found.append(f"replies: expected {expected}, got {first}")
+    expected = [one.text for one in in_order if one.event in finished - refused and not one.text.startswith(REMIND)]
+    return [] if first == expected else [f"replies: expected {expected}, got {first}"]
+
+
+def _wrong_pages(home: Path) -> list[str]:
+    """On each web page, every message is followed by its reply, once, and the numbers have no gap."""
+    found = []
+    connection = sqlite3.connect(f"file:{home / 'store.db'}?mode=ro", uri=True)
+    try:
+        rows = connection.execute("SELECT partition, body FROM document WHERE kind = 'page' ORDER BY partition, n")
+        for partition, items in groupby(rows.fetchall(), key=itemgetter(0)):
+            page = [PageItem.model_validate_json(body) for _, body in items]
+            said = [item.text for item in page if item.role is PageRole.PERSON]
+            replies = [echoed(item.text) for item in page if item.role is PageRole.ASSISTANT]
+            if said != replies or [item.n for item in page] != list(range(1, len(page) + 1)):
+                found.append(f"page {partition}: {[(item.n, item.role, item.text) for item in page]}")
+    finally:
+        connection.close()
     return found
 
 
-def _echoes(said: Said) -> bool:
-    return not said.text.startswith(("/", "remind"))
+def _text(part: Part) -> str:
+    return str(part.payload.get("text", "")).rstrip()
 
 
 def dead_queues(home: Path) -> dict[str, int]:
