@@ -14,8 +14,10 @@ from shared.settings import Sync
 
 T = TypeVar("T")
 
-LOOP_WAIT_MS = 5
-"""How long a commit may hold up the loop when another process has the lock; past it a thread waits instead."""
+RETRY_SECONDS = 0.0005
+"""How soon the loop tries again when another process has the lock, which is mostly for a fraction of a millisecond."""
+RETRIES = 10
+"""How often; then a thread waits instead."""
 THREAD_WAIT_MS = 10_000
 GROUP = 200
 """The most writes in one transaction."""
@@ -39,7 +41,8 @@ class SqliteFile:
         self._busy = busy
         self._waiting: list[_Write] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._scheduled = False
+        self._scheduled: asyncio.Handle | None = None
+        self._retries = 0
         self._waits_ms = THREAD_WAIT_MS
         # Where a commit waits for the disk, it waits in a thread.
         self._inline = sync is Sync.NORMAL
@@ -97,35 +100,49 @@ class SqliteFile:
 
         The writer's connection is used where no thread has it, because its own commits leave its page cache valid.
         """
-        return function(self._reader if self._flushing else self._writer)
+        if self._flushing is None:
+            try:
+                return function(self._writer)
+            except sqlite3.OperationalError:
+                pass  # it does not wait for a lock, and the reader does
+        return function(self._reader)
 
     async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in the next group's transaction; return its result once that is committed.
 
         It may be run more than once, so it must do nothing but use the connection.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[object] = loop.create_future()
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting.append((function, future))
-        if not self._scheduled and self._flushing is None:
-            self._scheduled = True
-            loop.call_soon(self._start)
+        self._schedule()
         return await future  # type: ignore[return-value]  # the future is resolved with function's own result
 
+    def _schedule(self) -> None:
+        if self._waiting and self._scheduled is None and self._flushing is None:
+            self._scheduled = asyncio.get_running_loop().call_soon(self._start)
+
     def _start(self) -> None:
-        self._scheduled = False
-        if self._inline:
-            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-            try:
-                outcome = self._commit(group, LOOP_WAIT_MS)
-            except sqlite3.OperationalError:
-                self._waiting[:0] = group
+        self._scheduled = None
+        if not self._inline:
+            self._wait_in_thread()
+            return
+        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        try:
+            outcome = self._commit(group, 0)
+        except sqlite3.OperationalError:
+            self._waiting[:0] = group
+            self._retries += 1
+            if self._retries > RETRIES:
+                self._wait_in_thread()
             else:
-                self._settle(outcome)
-                if self._waiting:
-                    self._scheduled = True
-                    asyncio.get_running_loop().call_soon(self._start)
-                return
+                self._scheduled = asyncio.get_running_loop().call_later(RETRY_SECONDS, self._start)
+        else:
+            self._retries = 0
+            self._settle(outcome)
+            self._schedule()
+
+    def _wait_in_thread(self) -> None:
+        self._retries = 0
         self._flushing = asyncio.get_running_loop().create_task(self._flush_in_thread())
 
     async def _flush_in_thread(self) -> None:
@@ -144,9 +161,7 @@ class SqliteFile:
                     break
         finally:
             self._flushing = None
-            if self._waiting:
-                self._scheduled = True
-                asyncio.get_running_loop().call_soon(self._start)
+            self._schedule()
 
     def _commit(self, group: list[_Write], wait_ms: int) -> list[_Outcome]:
         connection = self._writer
@@ -198,9 +213,7 @@ class SqliteFile:
     async def close(self) -> None:
         """Commit what waits and close the file."""
         while self._waiting or self._flushing or self._scheduled:
-            await asyncio.sleep(0)
-            if self._flushing:
-                await self._flushing
+            await (self._flushing or asyncio.sleep(RETRY_SECONDS))
         self._reader.close()
         self._writer.close()
 
