@@ -122,7 +122,7 @@ class _Renewal:
 
 def _about(message: Received) -> dict[str, dict[str, object]]:
     """What a log line says of a message: never its body."""
-    return {"fields": {"queue": message.queue, "message": message.id, "sequence_number": message.sequence_number}}
+    return {"fields": {"queue": message.queue, "message_id": message.id, "sequence_number": message.sequence_number}}
 
 
 def _service_bus_message(message: Received) -> ServiceBusMessage:
