@@ -165,3 +165,28 @@ async def test_frozen_inside_a_send(stage: Stage, report: Report) -> None:
     assert part.provider_id == str(second.message_id), "the late process overwrote what came of the second send"
     assert frozen.refused_writes(), "nothing that the late process wrote was refused"
     row.result = "two sends, the second says so; the late write was refused"
+
+
+async def test_frozen_in_intake_with_its_session(stage: Stage, report: Report) -> None:
+    """The session's lock runs out, the twin takes in what waits, and the first one goes on where it was."""
+    row = report.aim(f"{Step.ARRIVE} (frozen)", Moment.BEFORE, 1)
+    options = ("--lock-seconds", "1")
+    first = await stage.start("--role", "intake", *options, plan=Plan(Step.ARRIVE, Moment.BEFORE, act=Act.FREEZE))
+    for role in ROLES:
+        if role != "intake":
+            await stage.start("--role", role, *options)
+    texts = [f"text {n}" for n in range(5)]
+    for text in texts:
+        stage.traffic.say(CHAT, text)
+    await until(lambda: first.frozen, seconds=SECONDS, what="intake is frozen")
+    row.reached = True
+    await stage.start("--role", "intake", *options)
+    await until(lambda: len(truth.texts(stage.telegram, CHAT)) == len(texts), seconds=SECONDS, what="the twin goes on")
+    first.signal(signal.SIGCONT)
+    await until(lambda: "its message comes again" in first.err.read_text(), seconds=SECONDS, what="it hears that its lock is lost")
+    await stage.settle()
+    assert await stage.complaints() == []
+    assert [truth.echoed(text) for text in truth.texts(stage.telegram, CHAT)] == texts
+    refused = [one.step for one in stage.steps() if one.pid == first.pid and one.moment is Moment.FAILED]
+    assert refused == [Step.ARRIVE, Step.SETTLE_INBOUND]
+    row.result = "in order and once; the late entry and the late completion were refused"
