@@ -9,9 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared import registry
-from shared.access.limits import NoLimits
-from shared.access.linking import Linking
-from shared.access.people import People
 from shared.clock import SystemClock
 from shared.messages import SettingError
 from shared.pipeline.bells import Bells
@@ -24,6 +21,8 @@ from shared.topology import BACKGROUND, TURNS
 if TYPE_CHECKING:
     import aiohttp
 
+    from shared.access.linking import Linking
+    from shared.access.people import People
     from shared.agent.assistant import Assistant
     from shared.agent.models import Models
     from shared.pipeline.background import Background
@@ -150,11 +149,15 @@ class App:
     @cached_property
     def people(self) -> People:
         """Users and identities."""
+        from shared.access.people import People
+
         return People(store=self.store, settings=self.settings, clock=self.clock)
 
     @cached_property
     def linking(self) -> Linking:
         """One-time codes."""
+        from shared.access.linking import Linking
+
         return Linking(
             store=self.store,
             people=self.people,
@@ -166,6 +169,8 @@ class App:
     @cached_property
     def limits(self) -> Limits:
         """What people may do."""
+        from shared.access.limits import NoLimits
+
         return NoLimits()
 
     # --- the agent ---
