@@ -39,7 +39,7 @@ def taken(lease: Lease, *, now: datetime, seconds: float) -> Lease:
 
 def released(lease: Lease) -> Lease:
     """The lease, given back: the epoch stays, so the next holder's is higher."""
-    return Lease(epoch=lease.epoch)
+    return Lease(epoch=lease.epoch, writes=lease.writes)
 
 
 def watched(until: datetime) -> datetime:
@@ -97,6 +97,9 @@ class Hold(Generic[L]):
         self._renewal: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[Any] | None = None
+        self._asked = Transaction()
+        self._number = 0
+        """What the last write asked for, and its number under this epoch."""
         self.lost = False
         self.given_back = False
 
@@ -173,8 +176,11 @@ class Hold(Generic[L]):
         async with self._lock:
             if self.given_back:
                 raise LeaseLost(f"the lease on {self.partition.id!r} was given back (epoch {self.epoch})")
+            unheard = False
             for _ in range(RACES):
                 try:
+                    if unheard and await self._was_done():
+                        return self.stored.record
                     return await self._attempt(step, change)
                 except Conflict:
                     await self.refresh()
@@ -182,19 +188,32 @@ class Hold(Generic[L]):
                     # What was computed is worth waiting for, as long as the lease runs.
                     if self._clock.monotonic() + STORE_PAUSE >= self._ends:
                         raise
+                    unheard = True
                     await asyncio.sleep(STORE_PAUSE)
         raise RuntimeError(f"{step}: lost {RACES} races on {self.partition.id!r}")
 
     async def _attempt(self, step: Step, change: Change[L]) -> L:
-        transaction = Transaction()
-        head = await change(self.stored.record, transaction)
-        transaction.save_first(self.stored, head)
-        self.written = await self.partition.commit(step, transaction)
-        self.stored = Stored(self.stored.id, head, self.written[self.stored.id])
-        self.seen_at = self._clock.monotonic()
-        if head.lease.until is None:
-            self.given_back = True
+        stored, transaction = self.stored, Transaction()
+        self._asked, self._number = transaction, stored.record.lease.writes + 1
+        head = await change(stored.record, transaction)
+        head = head.with_(lease=head.lease.model_copy(update={"writes": self._number}))
+        transaction.save_first(stored, head)
+        self._note(head, await self.partition.commit(step, transaction))
         return head
+
+    async def _was_done(self) -> bool:
+        """Whether the last write was done, although the store's answer got lost."""
+        head = await self.refresh()
+        if head.lease.writes != self._number:
+            return False
+        self._note(head, await self.partition.etags(self._asked))
+        return True
+
+    def _note(self, head: L, written: Mapping[str, str]) -> None:
+        self.written = written
+        self.stored = Stored(self.stored.id, head, written[self.stored.id])
+        self.seen_at = self._clock.monotonic()
+        self.given_back = head.lease.until is None
 
     def extended(self, head: L) -> L:
         """The head with a full lease from now on."""

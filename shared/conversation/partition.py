@@ -136,6 +136,11 @@ class ConversationPartition:
         etags = await self.store.batch(step=step, partition=self.key, operations=transaction.operations)
         return {operation.id: etag for operation, etag in zip(transaction.operations, etags, strict=True)}
 
+    async def etags(self, transaction: Transaction) -> Mapping[str, str]:
+        """The etags that a transaction's documents have now: for one whose answer got lost."""
+        found = [await self.store.read(partition=self.key, id=one.id) for one in transaction.operations]
+        return {document.id: document.etag for document in found if document}
+
 
 def _body(record: Record) -> Json:
     return record.model_dump(mode="json", exclude_none=True)

@@ -40,6 +40,8 @@ class Lease(BaseModel):
     epoch: int = 0
     owner: str = ""
     until: datetime | None = None
+    writes: int = 0
+    """How many writes were done under this epoch: by it, a holder whose answer got lost sees that its write was done."""
 
     def state(self, now: datetime) -> LeaseState:
         """Free, held, or expired: its time is over or its process is gone from this machine."""

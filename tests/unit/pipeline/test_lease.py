@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.conversation import lease
 from shared.conversation.lease import Hold
-from shared.messages import Conflict
+from shared.conversation.records import OUTBOX
+from shared.messages import Conflict, StoreUnavailable
+from shared.pipeline import words
 from shared.steps import Step
 from shared.topology import OUTBOUND, TURNS
 from tests.fakes.world import World
@@ -66,3 +69,51 @@ async def test_a_conflict_that_never_ends_is_a_bug_and_no_endless_loop(
     [bell] = await world.app.broker.receive(queue=queue, limit=1)
     with pytest.raises(RuntimeError, match=f"{step}: lost"):
         await world.handle(queue, bell.body)
+
+
+@pytest.mark.parametrize("step", [Step.TAKE_TURN, Step.FINISH_TURN, Step.TAKE_PART, Step.RECORD_PART])
+async def test_a_write_whose_answer_got_lost_is_not_done_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    batch, lost = world.app.store.batch, iter([StoreUnavailable("the answer got lost")])
+    monkeypatch.setattr(lease, "STORE_PAUSE", 0)
+
+    async def forgetful(*, step: Step, **arguments: object) -> object:
+        done = await batch(step=step, **arguments)
+        for trouble in lost if step is unheard else ():
+            raise trouble
+        return done
+
+    unheard = step
+    await world.arrive("x" * 100, n=1)
+    await world.arrive("/help", n=2)
+    monkeypatch.setattr(world.app.store, "batch", forgetful)
+    await world.settle()
+    for _ in range(3):
+        await world.pass_(seconds=31)
+    await world.arrive("next", n=3)
+    await world.settle()
+    assert len(world.assistant.asked) == 2
+    assert sorted("".join(world.texts)) == sorted(f"You said: {'x' * 100}You said: next{words.help_text().text}")
+    # Whoever took the part without hearing of it cannot tell whether it has left.
+    assert [sent.repeat for sent in world.channel.sent].count(True) == (1 if step is Step.TAKE_PART else 0)
+    assert next(lost, None) is None, "no answer got lost"
+
+
+async def test_a_write_that_was_never_asked_for_is_done_when_the_store_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, away = world.app.store.read, iter([StoreUnavailable("away")])
+    monkeypatch.setattr(lease, "STORE_PAUSE", 0)
+
+    async def unsteady(*, id: str, **arguments: object) -> object:
+        for trouble in away if id == OUTBOX and world.assistant.asked else ():
+            raise trouble
+        return await read(id=id, **arguments)
+
+    await world.arrive("hello")
+    monkeypatch.setattr(world.app.store, "read", unsteady)
+    await world.settle()
+    assert next(away, None) is None, "it was never away"
+    assert world.texts == ["You said: hello"]
+    assert len(world.assistant.asked) == 1
