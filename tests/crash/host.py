@@ -27,6 +27,10 @@ T = TypeVar("T")
 
 STORE_AWAY = "store-away"
 QUEUE_AWAY = "queue-away"
+STORE_MUTE = "store-mute"
+QUEUE_MUTE = "queue-mute"
+MUTE_EVERY = 5
+"""How many of a mute service's answers to writes get lost: one in so many."""
 
 SLOWLY = "slowly"
 """A text that begins so is worked on for as many seconds as it says next."""
@@ -37,16 +41,25 @@ NEVER = "never"
 
 
 class Outage:
-    """As long as a file is there, a service is not."""
+    """As long as one file is there, a service is not; as long as another is, it does what it is asked and may not say so."""
 
-    def __init__(self, file: Path, error: type[Transient]) -> None:
-        self._file = file
+    def __init__(self, *, away: Path, mute: Path, error: type[Transient]) -> None:
+        self._away = away
+        self._mute = mute
         self._error = error
+        self._writes = 0
 
     async def call(self, function: Callable[[], Awaitable[T]]) -> T:
-        if self._file.exists():
+        if self._away.exists():
             raise self._error("away, says the test")
         return await function()
+
+    async def write(self, function: Callable[[], Awaitable[T]]) -> T:
+        result = await self.call(function)
+        self._writes += 1
+        if self._writes % MUTE_EVERY == 0 and self._mute.exists():
+            raise self._error("the answer got lost, says the test")
+        return result
 
 
 class WatchedStore:
@@ -59,7 +72,7 @@ class WatchedStore:
 
     async def batch(self, *, step: Step, **arguments: Any) -> Sequence[str]:
         def write() -> Awaitable[Sequence[str]]:
-            return self._outage.call(lambda: self._store.batch(step=step, **arguments))
+            return self._outage.write(lambda: self._store.batch(step=step, **arguments))
 
         return await self._journal.step(step, write)
 
@@ -89,13 +102,13 @@ class WatchedBroker:
 
     async def send(self, *, step: Step, queue: str, messages: Sequence[QueueMessage]) -> None:
         def send() -> Awaitable[None]:
-            return self._outage.call(lambda: self._broker.send(step=step, queue=queue, messages=messages))
+            return self._outage.write(lambda: self._broker.send(step=step, queue=queue, messages=messages))
 
         await self._journal.step(step, send)
 
     async def complete(self, *, step: Step, message: Received) -> None:
         def complete() -> Awaitable[None]:
-            return self._outage.call(lambda: self._broker.complete(step=step, message=message))
+            return self._outage.write(lambda: self._broker.complete(step=step, message=message))
 
         await self._journal.step(step, complete)
 
@@ -161,12 +174,14 @@ class CrashApp(App):
 
     @cached_property
     def store(self) -> Any:
-        outage = Outage(self._signs / STORE_AWAY, StoreUnavailable)
+        signs, error = self._signs, StoreUnavailable
+        outage = Outage(away=signs / STORE_AWAY, mute=signs / STORE_MUTE, error=error)
         return WatchedStore(self._plug_in("storage", self.settings.store), self._journal, outage)
 
     @cached_property
     def broker(self) -> Any:
-        outage = Outage(self._signs / QUEUE_AWAY, QueueUnavailable)
+        signs, error = self._signs, QueueUnavailable
+        outage = Outage(away=signs / QUEUE_AWAY, mute=signs / QUEUE_MUTE, error=error)
         return WatchedBroker(self._real_broker(topology.QUEUES), self._journal, outage)
 
     def _real_broker(self, queues: Mapping[str, topology.QueueSettings]) -> Broker:
@@ -192,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.host", description=__doc__)
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--plan", type=Plan.parse)
-    parser.add_argument("--signs", type=Path, required=True, help=f"{STORE_AWAY} or {QUEUE_AWAY} in it takes that away")
+    parser.add_argument("--signs", type=Path, required=True, help=f"a folder; {STORE_AWAY} in it takes the store away")
     parser.add_argument("--lock-seconds", type=float, help="the lock duration of every queue")
     arguments, of_up = parser.parse_known_args(argv)
     journal = Journal(arguments.journal, plan=arguments.plan)

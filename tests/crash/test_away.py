@@ -1,4 +1,4 @@
-"""The store, or the queue, is away for ten lock durations under load: nothing is lost, nothing is dead, order is kept."""
+"""The store, or the queue, is away or loses its answers under load: nothing is lost, nothing is dead, order is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.crash import truth
-from tests.crash.host import QUEUE_AWAY, STORE_AWAY
+from tests.crash.host import QUEUE_AWAY, QUEUE_MUTE, STORE_AWAY, STORE_MUTE
 from tests.crash.points import Moment
 from tests.crash.report import Report
 from tests.crash.stage import Stage, until
@@ -19,7 +19,7 @@ AWAY_SECONDS = 10 * LOCK_SECONDS
 CHATS = range(101, 121)
 
 
-@pytest.mark.parametrize("sign", [STORE_AWAY, QUEUE_AWAY])
+@pytest.mark.parametrize("sign", [STORE_AWAY, QUEUE_AWAY, STORE_MUTE, QUEUE_MUTE])
 @pytest.mark.parametrize("split", [False, True], ids=["one process", "split"])
 async def test_away_for_ten_lock_durations_under_load(stage: Stage, report: Report, sign: str, split: bool) -> None:
     row = report.aim(f"{sign}{' (split)' if split else ''}", "", int(AWAY_SECONDS))

@@ -183,7 +183,11 @@ async def test_frozen_in_intake_with_its_session(stage: Stage, report: Report) -
     await stage.start("--role", "intake", *options)
     await until(lambda: len(truth.texts(stage.telegram, CHAT)) == len(texts), seconds=SECONDS, what="the twin goes on")
     first.signal(signal.SIGCONT)
-    await until(lambda: "its message comes again" in first.err.read_text(), seconds=SECONDS, what="it hears that its lock is lost")
+    await until(
+        lambda: "its message comes again" in first.err.read_text(),
+        seconds=SECONDS,
+        what="it hears that its lock is lost",
+    )
     await stage.settle()
     assert await stage.complaints() == []
     assert [truth.echoed(text) for text in truth.texts(stage.telegram, CHAT)] == texts
