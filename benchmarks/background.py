@@ -17,8 +17,8 @@ from benchmarks.processes import folder
 from benchmarks.report import Figure, at_most
 from shared import ids
 from shared.app import App
+from shared.conversation.states import EntryState
 from shared.messages import EventKind, InboundEvent, Sender
-from shared.topology import BACKGROUND
 
 BACKLOG = 10_000
 """Reminders that are due, each in a conversation of its own: each costs a turn."""
@@ -101,6 +101,7 @@ def _event(account: str, kind: EventKind, *, chat: int, sender: str) -> InboundE
 
 
 def _left(home: Path) -> int:
-    with closing(sqlite3.connect(home / "queues.db")) as connection:
-        found: int = connection.execute("SELECT count(*) FROM messages WHERE queue = ?", (BACKGROUND,)).fetchone()[0]
+    with closing(sqlite3.connect(home / "store.db")) as connection:
+        query = "SELECT count(*) FROM document WHERE kind = 'entry' AND state = ?"
+        found: int = connection.execute(query, (EntryState.PENDING,)).fetchone()[0]
         return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import Final
+
 from shared.conversation.outbox import RUNG
 from shared.conversation.records import OUTBOX, RECORD
 from shared.messages import Bell, Conflict
@@ -13,9 +16,12 @@ from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
 
 log = logger(__name__)
 
-RINGS = (TURNS, BACKGROUND, OUTBOUND, DEAD_LETTERS)
-PAGES = 50
-"""How many pages one sweep reads at most; the next one goes on."""
+PAGES: Final = MappingProxyType({(TURNS, OUTBOUND, DEAD_LETTERS): 50, (BACKGROUND,): 1})
+"""How many pages one sweep reads at most, by queues; the next one goes on.
+
+In `background` a bell may wait for long behind others without being lost: ringing for all of them would double the queue
+once a minute.
+"""
 
 
 class Sweeper:
@@ -28,18 +34,22 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Ring for everything overdue; return how many bells were sent."""
+        rung = sum([await self._sweep(rings, pages) for rings, pages in PAGES.items()])
+        if rung:
+            log.info("swept", extra={"fields": {"rung": rung}})
+        return rung
+
+    async def _sweep(self, rings: tuple[str, ...], pages: int) -> int:
         rung = 0
-        for _ in range(PAGES):
+        for _ in range(pages):
             # What was rung for is moved on, so that the first page is always the next one.
-            page = await self._store.due(now=self._clock.now(), rings=RINGS)
+            page = await self._store.due(now=self._clock.now(), rings=rings)
             for document in page.documents:
                 await self._bell(document)
                 await self._move_on(document)
             rung += len(page.documents)
             if not page.continuation:
                 break
-        if rung:
-            log.info("swept", extra={"fields": {"rung": rung}})
         return rung
 
     async def after_restart(self) -> int:
@@ -48,10 +58,13 @@ class Sweeper:
         A process that was killed may have written something and died before it rang. Whoever did ring is rung for
         twice, which costs a look.
         """
+        return sum([await self._ring_soon(rings, pages) for rings, pages in PAGES.items()])
+
+    async def _ring_soon(self, rings: tuple[str, ...], pages: int) -> int:
         rung, continuation = 0, ""
         soon = self._clock.now() + RUNG
-        for _ in range(PAGES):
-            page = await self._store.due(now=soon, rings=RINGS, continuation=continuation)
+        for _ in range(pages):
+            page = await self._store.due(now=soon, rings=rings, continuation=continuation)
             for document in page.documents:
                 await self._bell(document)
             rung += len(page.documents)

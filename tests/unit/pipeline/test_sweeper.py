@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.messages import EventKind
 from shared.steps import Step
 from shared.topology import OUTBOUND, TURNS
 from tests.fakes.world import World
@@ -22,6 +23,15 @@ async def test_a_lost_bell_is_rung_again_once_a_minute(world: World) -> None:
     assert await world.app.sweeper.sweep() == 0
     world.clock.pass_(seconds=61)
     assert await world.app.sweeper.sweep() == 1
+
+
+async def test_a_long_background_queue_is_not_doubled_every_minute(world: World) -> None:
+    for n in range(250):
+        await world.arrive("water the plants", n=n, chat=f"chat {n}", kind=EventKind.REMINDER)
+    await world.arrive("hello", n="hello", chat="another")
+    world.clock.pass_(seconds=61)
+    assert await world.app.sweeper.sweep() == 101
+    assert await world.app.sweeper.sweep() == 100
 
 
 async def test_after_a_restart_nobody_waits_a_minute_for_a_lost_bell(world: World) -> None:
