@@ -275,7 +275,7 @@ class App:
         from shared.pipeline.summary import Summaries
 
         summaries = Summaries(rooms=self.rooms, assistant=self.assistant, settings=self.settings)
-        return Background(turns=self._turns(BACKGROUND), summaries=summaries)
+        return Background(turns=self._turns(BACKGROUND), summaries=summaries, bells=self.bells)
 
     def _turns(self, queue: str) -> Turns:
         from shared.pipeline.turn import Turns

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from shared.conversation.records import About
-from shared.messages import InboundEvent
+from shared.messages import InboundEvent, StoreUnavailable
 from shared.pipeline import words
 from shared.pipeline.webhook import Inbound
 from shared.ports import BATCH_BYTES
+from shared.steps import Step
 from tests.fakes.world import World
 
 
@@ -59,3 +60,20 @@ async def test_a_bug_that_outlives_every_delivery_ends_as_a_dead_letter(
     assert "ValueError" in letter.reason
     await world.settle()
     assert "".join(world.texts) == words.COULD_NOT
+
+
+async def test_a_summary_that_cannot_be_kept_now_is_made_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, away = world.app.store.batch, iter([StoreUnavailable("away")])
+
+    async def unsteady(*, step: Step, **arguments: object) -> object:
+        for trouble in away if step is Step.SUMMARISE else ():
+            raise trouble
+        return await batch(step=step, **arguments)
+
+    monkeypatch.setattr(world.app.store, "batch", unsteady)
+    for n in range(25):
+        await world.arrive(f"text {n}", n=n)
+        await world.settle()
+    assert next(away, None) is None, "no summary was made"
+    await world.pass_(seconds=5)
+    assert (await world.record()).summarised
