@@ -32,6 +32,9 @@ QUEUE_MUTE = "queue-mute"
 MUTE_EVERY = 5
 """How many of a mute service's answers to writes get lost: one in so many."""
 
+SAYS_THE_TEST = "says the test"
+"""How the words of every trouble end that is not real."""
+
 SLOWLY = "slowly"
 """A text that begins so is worked on for as many seconds as it says next."""
 AWAY = "away"
@@ -51,14 +54,14 @@ class Outage:
 
     async def call(self, function: Callable[[], Awaitable[T]]) -> T:
         if self._away.exists():
-            raise self._error("away, says the test")
+            raise self._error(f"away, {SAYS_THE_TEST}")
         return await function()
 
     async def write(self, function: Callable[[], Awaitable[T]]) -> T:
         result = await self.call(function)
         self._writes += 1
         if self._writes % MUTE_EVERY == 0 and self._mute.exists():
-            raise self._error("the answer got lost, says the test")
+            raise self._error(f"the answer got lost, {SAYS_THE_TEST}")
         return result
 
 
@@ -147,9 +150,9 @@ class TroubledAssistant:
             await self._dawdle(float(rest.split()[0]), control)
         if word == AWAY and not (file := self._troubled / question.event).exists():
             file.touch()
-            raise ModelUnavailable("away, says the test")
+            raise ModelUnavailable(f"away, {SAYS_THE_TEST}")
         if word == NEVER:
-            raise Permanent("never, says the test")
+            raise Permanent(f"never, {SAYS_THE_TEST}")
         return await self._assistant.answer(question=question, control=control)
 
     async def _dawdle(self, seconds: float, control: Any) -> None:
