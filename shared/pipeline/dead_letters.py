@@ -13,7 +13,7 @@ from shared.conversation.mailbox import address_of
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.records import RECORD, About, ConversationRecord, DeadLetter
-from shared.messages import Bell, Conflict, InboundEvent, OutboundMessage, Permanent
+from shared.messages import Bell, Conflict, InboundEvent, OutboundMessage, Permanent, StoreUnavailable
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
 from shared.pipeline.rooms import Rooms
@@ -133,6 +133,13 @@ class DeadLetters:
     async def tell(self, body: bytes) -> None:
         """Answer a bell of `dead-letters`: tell the person what could not be done, once."""
         bell = Bell.model_validate_json(body)
+        try:
+            await self._tell(bell)
+        except StoreUnavailable as error:
+            log.warning("telling put off", extra={"fields": {"error": str(error)}})
+            await self._bells.ring_again(step=Step.RING_DEAD_LETTER, queue=DEAD_LETTERS, bell=bell)
+
+    async def _tell(self, bell: Bell) -> None:
         partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
         while True:
             letter = await partition.load(bell.subject, DeadLetter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.conversation.records import About
-from shared.messages import InboundEvent, StoreUnavailable
+from shared.messages import InboundEvent, Permanent, StoreUnavailable
 from shared.pipeline import words
 from shared.pipeline.webhook import Inbound
 from shared.ports import BATCH_BYTES
@@ -77,3 +77,20 @@ async def test_a_summary_that_cannot_be_kept_now_is_made_later(world: World, mon
     assert next(away, None) is None, "no summary was made"
     await world.pass_(seconds=5)
     assert (await world.record()).summarised
+
+
+async def test_a_person_who_cannot_be_told_now_is_told_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, away = world.app.store.batch, iter([StoreUnavailable("away")])
+
+    async def unsteady(*, step: Step, **arguments: object) -> object:
+        for trouble in away if step is Step.TELL_DEAD_LETTER else ():
+            raise trouble
+        return await batch(step=step, **arguments)
+
+    monkeypatch.setattr(world.app.store, "batch", unsteady)
+    world.assistant.troubles.append(Permanent("no such model"))
+    await world.arrive("hello")
+    await world.settle()
+    assert world.texts == []
+    await world.pass_(seconds=5)
+    assert "".join(world.texts) == words.COULD_NOT
