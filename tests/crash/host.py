@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -39,6 +41,8 @@ SLOWLY = "slowly"
 """A text that begins so is worked on for as many seconds as it says next."""
 AWAY = "away"
 """The model is not there for a text that begins so, the first time that it is asked."""
+DEADLY = "deadly"
+"""A text that begins so ends the process that works on it."""
 NEVER = "never"
 """No model will ever answer a text that begins so."""
 
@@ -151,6 +155,8 @@ class TroubledAssistant:
         if word == AWAY and not (file := self._troubled / question.event).exists():
             file.touch()
             raise ModelUnavailable(f"away, {SAYS_THE_TEST}")
+        if word == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
         if word == NEVER:
             raise Permanent(f"never, {SAYS_THE_TEST}")
         return await self._assistant.answer(question=question, control=control)

@@ -11,7 +11,11 @@ from collections import Counter
 import pytest
 import pytest_asyncio
 
+from shared.pipeline import words
+from shared.pipeline.turn import MOST_STARTS
 from shared.steps import Step
+from tests.crash import truth
+from tests.crash.host import DEADLY
 from tests.crash.nursery import Nursery
 from tests.crash.points import Moment, Plan, counts
 from tests.crash.report import Report
@@ -44,7 +48,7 @@ async def rehearsal(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) 
             await stage.close()
 
 
-def test_a_round_takes_every_step(rehearsal: Counter[Step]) -> None:
+async def test_a_round_takes_every_step(rehearsal: Counter[Step]) -> None:
     assert [step for step in Step if not rehearsal[step]] == []
 
 
@@ -136,3 +140,22 @@ async def test_killed_at_random_moments(half: int, stage: Stage, report: Report,
     await stage.start()
     await stage.settle(seconds=90)
     assert await stage.complaints() == []
+
+
+async def test_a_message_that_kills_every_process_is_put_aside(stage: Stage, report: Report) -> None:
+    row = report.aim("a deadly message", "", MOST_STARTS)
+    chat = PLAIN[0]
+    stage.traffic.say(chat, f"{DEADLY} text")
+    stage.traffic.say(chat, "and then")
+    for _ in range(MOST_STARTS):
+        host = await stage.start(ready=False)
+        assert await host.end(seconds=REACH_SECONDS) == -signal.SIGKILL, host.err.read_text()
+    row.reached = True
+    await stage.start()
+    await stage.settle()
+    assert await stage.complaints() == []
+    [letter] = await stage.dead_letters()
+    assert f"begun {MOST_STARTS} times" in letter.reason
+    told, answered = sorted(truth.texts(stage.telegram, chat))
+    assert (told, truth.echoed(answered)) == (words.COULD_NOT, "and then")
+    row.result = "a dead letter, the person was told, the next message was answered"

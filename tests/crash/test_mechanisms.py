@@ -66,6 +66,33 @@ async def a_late_holder_gives_nobodys_lease_away(world: World) -> None:
     assert world.texts == ["taken over"]
 
 
+async def who_lost_the_lease_takes_no_step(world: World) -> None:
+    """The wall clock jumps, as it does when a machine's time is set right: only the epoch tells who holds the lease."""
+    taken: list[str] = []
+    release = asyncio.Event()
+
+    async def script(question: Question, control: Control) -> str:
+        name = f"turn {len(world.assistant.asked)}"
+        if name == "turn 1":
+            await release.wait()
+            world.clock.ticks += 1
+        await control.before_step()
+        taken.append(name)
+        return name
+
+    world.assistant.script = script
+    await world.arrive("hello")
+    first = asyncio.create_task(world.app.turns.answer(world.bell()))
+    await world.assistant.entered.wait()
+    world.clock.at += timedelta(seconds=31)
+    other = world.instance()
+    await other.turns.answer(world.bell())
+    release.set()
+    await asyncio.gather(first, return_exceptions=True)
+    await other.close()
+    assert taken == ["turn 2"]
+
+
 async def every_bell_reaches_its_stage_where_the_broker_drops_ids_that_were_used(world: World) -> None:
     """A broker whose every queue has duplicate detection, as an operator may have set it."""
     window = timedelta(hours=1)
@@ -116,6 +143,18 @@ def the_epoch_stands_still(patch: pytest.MonkeyPatch) -> None:
         return taken(before, **arguments).model_copy(update={"epoch": before.epoch})
 
     patch.setattr(lease, "taken", same)
+
+
+def nobody_compares_epochs(patch: pytest.MonkeyPatch) -> None:
+    """A holder that reads its record again takes whatever it finds for its own."""
+
+    async def refresh(self: Hold[Any]) -> Any:
+        found = await self._load()
+        assert found
+        self.stored = found
+        return found.record
+
+    patch.setattr(Hold, "refresh", refresh)
 
 
 def the_head_is_put(patch: pytest.MonkeyPatch) -> None:
@@ -187,6 +226,7 @@ class Mechanism:
 MECHANISMS: Sequence[Mechanism] = (
     Mechanism("create if absent in the mailbox", entries_are_put, test_turns.test_a_second_delivery_changes_nothing),
     Mechanism("the lease's epoch", the_epoch_stands_still, a_late_holder_gives_nobodys_lease_away),
+    Mechanism("the epoch, looked at before each step", nobody_compares_epochs, who_lost_the_lease_takes_no_step),
     Mechanism(
         "the release that fails when an entry came in",
         the_head_is_put,
