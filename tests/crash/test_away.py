@@ -9,7 +9,8 @@ import pytest
 from tests.crash import truth
 from tests.crash.host import QUEUE_AWAY, QUEUE_MUTE, SAYS_THE_TEST, STORE_AWAY, STORE_MUTE
 from tests.crash.report import Report
-from tests.crash.stage import Stage, until
+from tests.crash.stage import Stage
+from tests.crash.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

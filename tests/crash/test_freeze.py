@@ -17,10 +17,12 @@ from shared.steps import Step
 from tests.crash import truth
 from tests.crash.host import SLOWLY
 from tests.crash.nursery import Host
+from tests.crash.people import PLAIN
 from tests.crash.points import Act, Moment, Plan
 from tests.crash.report import Report
-from tests.crash.stage import PLAIN, Stage, until
+from tests.crash.stage import Stage
 from tests.crash.traffic import conversation
+from tests.crash.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -17,9 +17,11 @@ from shared.steps import Step
 from tests.crash import truth
 from tests.crash.host import DEADLY
 from tests.crash.nursery import Nursery
+from tests.crash.people import PLAIN
 from tests.crash.points import Moment, Plan, counts
 from tests.crash.report import Report
-from tests.crash.stage import PLAIN, NotInTime, Stage, until
+from tests.crash.stage import Stage
+from tests.crash.waiting import NotInTime, until
 from tests.fakes.telegram import FakeTelegram
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -40,7 +42,7 @@ async def rehearsal(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) 
         await stage.open()
         try:
             await stage.start()
-            await stage.round()
+            await stage.people.round()
             await stage.settle()
             assert await stage.complaints() == []
             return counts(stage.steps())
@@ -63,7 +65,7 @@ async def test_killed_before_and_after(
         row = report.aim(step, moment, n)
         rows.append(row)
         host = await stage.start(plan=Plan(step, moment, n), ready=False)
-        await stage.round()
+        await stage.people.round()
         assert await host.end(seconds=REACH_SECONDS) == -signal.SIGKILL, host.err.read_text()
         row.reached = True
     await stage.start()
@@ -80,7 +82,7 @@ async def test_killed_when_the_platform_has_taken_it_and_before_we_hear(stage: S
     chat = PLAIN[4]
     stage.telegram.fault("hold", method="sendMessage", chat=chat, times=1)
     host = await stage.start()
-    await stage.round()
+    await stage.people.round()
     await until(lambda: stage.telegram.waiting, seconds=REACH_SECONDS, what="the platform holds an answer")
     host.signal(signal.SIGKILL)
     await host.end()
@@ -116,7 +118,7 @@ async def test_killed_before_and_after_with_every_scale_group_in_its_own_process
 async def _write_until_carried_out(stage: Stage, plan: Plan) -> None:
     """What happens once in a round may happen to the twin that still lives through the plan before."""
     for _ in range(ROUNDS):
-        await stage.round()
+        await stage.people.round()
         with contextlib.suppress(NotInTime):
             await until(lambda: stage.carried_out(plan), seconds=REACH_SECONDS / ROUNDS, what=str(plan))
             return
@@ -131,7 +133,7 @@ async def test_killed_at_random_moments(half: int, stage: Stage, report: Report,
         host = await stage.start(ready=False)
         if n == 1:
             await host.ready()
-        await stage.round()
+        await stage.people.round()
         pause = chance.uniform(0.05, 2.5)
         await asyncio.sleep(pause)  # the moment itself is what is random
         host.signal(signal.SIGKILL)

@@ -1,0 +1,26 @@
+"""Waiting for a condition, with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+class NotInTime(AssertionError):
+    """What was waited for did not come."""
+
+
+async def until(condition: Callable[[], Awaitable[Any] | Any], *, seconds: float, what: str) -> Any:
+    """Poll a condition until it holds; return what it gave. Raises NotInTime with `what` when it does not."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        result = condition()
+        if isinstance(result, Awaitable):
+            result = await result
+        if result:
+            return result
+        if loop.time() >= deadline:
+            raise NotInTime(f"not within {seconds:g} s: {what}")
+        await asyncio.sleep(0.02)
