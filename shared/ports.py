@@ -17,6 +17,7 @@ from shared.steps import Step
 if TYPE_CHECKING:
     import aiohttp
     from langchain_core.language_models import BaseChatModel
+    from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.store.base import BaseStore
 
 Json = dict[str, Any]
@@ -405,6 +406,19 @@ class MemoryStore(Protocol):
         """Let go of connections and files."""
 
 
+class Checkpoints(Protocol):
+    """What a run's state is kept in between segments: a saver of LangGraph's interface."""
+
+    async def open(self) -> BaseCheckpointSaver[Any]:
+        """The open saver, opened on the first call. Raises StoreUnavailable, or SettingError."""
+
+    async def discard(self, *, threads: Sequence[str]) -> None:
+        """Remove threads that nobody will go on from. Best effort."""
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+
+
 class Preferences(Protocol):
     """What a user set about themselves."""
 
@@ -413,7 +427,11 @@ class Preferences(Protocol):
 
 
 class ToolError(Exception):
-    """A tool could not do it. The message is for the person: plain words, what went wrong and what to do."""
+    """A tool could not do it. The message is for the person: plain words, what went wrong and what to do.
+
+    From a tool that writes it also says for certain that nothing was done. One that does not know raises OutcomeUnknown;
+    any other exception counts as that.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,7 +470,41 @@ class Tool(Protocol):
     """What the person sees while it runs, such as `Reading a web page`."""
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
-        """Do it. Raises ToolError with words for the person; any other exception is a bug."""
+        """Do it. Raises ToolError with words for the person, OutcomeUnknown from a write; any other exception is a bug."""
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A tool that writes and can be called again with the same key, to the same effect as once: our own store's tools.
+
+    Of a call that was cut off nobody needs to be asked then; any other one is never repeated without asking.
+    """
+
+    repeatable: bool
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A tool that can find out whether an earlier call of the same key was done."""
+
+    async def check(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult | None:
+        """The result that it had; None when it was certainly not done. Raises OutcomeUnknown where that cannot be told."""
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A tool whose progress depends on its arguments."""
+
+    def doing(self, *, arguments: BaseModel) -> str:
+        """What the person sees while it runs."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A tool whose result is what the person answers. It is never called."""
+
+    def question(self, *, arguments: BaseModel) -> tuple[str, Sequence[str]]:
+        """The question, and the options to choose from; no options: any text is an answer."""
 
 
 # --- files and secrets ----------------------------------------------------------------------------------------
