@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import re
 import uuid
+import zlib
 
 _SAFE = re.compile(r"[A-Za-z0-9_.:=~@+-]+")
 _SECRET_SAFE = re.compile(r"[0-9A-Za-z-]+")
@@ -15,6 +18,9 @@ INSTANCE_LENGTH = 100
 """Durable Functions: the longest instance id that its storage accepts."""
 DOCUMENT_LENGTH = 255
 """Cosmos DB: the longest id (1,023 bytes are allowed; 255 also fits every index)."""
+_BARE = -15
+"""zlib without its header and checksum."""
+_LONGEST_PACKED = 4 * DOCUMENT_LENGTH
 SECRET_LENGTH = 127
 """Key Vault: the longest secret name."""
 
@@ -88,6 +94,23 @@ def secret(prefix: str, name: str) -> str:
     if not _SECRET_SAFE.fullmatch(prefix):
         raise ValueError(f"secret prefix {prefix!r} has characters other than 0-9 A-Z a-z -")
     return f"{prefix}-{_digest(name)}"[:SECRET_LENGTH]
+
+
+def pack(*fields: str) -> str:
+    """Several ids as one short word that fits into a URL and onto a command line; `unpack` reads it."""
+    squeeze = zlib.compressobj(level=9, wbits=_BARE)
+    squeezed = squeeze.compress("\0".join(fields).encode()) + squeeze.flush()
+    return base64.urlsafe_b64encode(squeezed).decode().rstrip("=")
+
+
+def unpack(word: str) -> tuple[str, ...]:
+    """The ids in a word of `pack`; none where it is not one."""
+    try:
+        squeezed = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
+        packed = zlib.decompressobj(wbits=_BARE).decompress(squeezed, _LONGEST_PACKED)
+        return tuple(packed.decode().split("\0"))
+    except (binascii.Error, zlib.error, ValueError):
+        return ()
 
 
 def fresh() -> str:

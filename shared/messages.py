@@ -169,6 +169,8 @@ class Progress(Word):
 # ├── Unreadable              verified, but cannot be understood: a dead letter
 # ├── LeaseLost               another holder took over: stop, write nothing
 # ├── Conflict                a conditional write lost its race
+# ├── NotThere                what was asked for does not exist
+# ├── MovedOn                 what was to be changed is not, or no longer, in the state that this needs
 # ├── Transient               may pass by itself: recorded, rung again later
 # │   ├── StoreUnavailable
 # │   ├── QueueUnavailable
@@ -211,6 +213,14 @@ class Conflict(PraxosError):
         super().__init__(message)
         self.index = index
         self.exists = exists
+
+
+class NotThere(PraxosError):
+    """What was asked for does not exist."""
+
+
+class MovedOn(PraxosError):
+    """What was to be changed is not, or no longer, in the state that this needs. The message says how it stands."""
 
 
 class Transient(PraxosError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,17 @@ class Arrival:
     queue: str = TURNS
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An event that an operator enters again out of a dead letter."""
+
+    letter: str
+    failed: bool
+    """True when the person was told that it could not be handled."""
+    close: Callable[[Transaction], Awaitable[None]]
+    """Adds the write that closes the letter. Raises MovedOn where somebody else has closed it."""
+
+
 def address_of(event: InboundEvent) -> Address:
     """Where the replies to an event go."""
     return Address(
@@ -56,19 +67,22 @@ async def arrive(
     render: Render,
     on_page: bool,
     now: datetime,
+    replay: Replay | None = None,
 ) -> Arrival:
     """Create the event's entry if it is not there, number it, and settle it at once where it needs no turn.
 
     Everything is one transaction, conditional on the etags of what it numbers.
     """
-    queue = BACKGROUND if event.kind is EventKind.REMINDER else TURNS
+    queue = queue_of(event)
     for _ in range(RACES):
         found = await partition.record()
         head = found or Stored(RECORD, ConversationRecord(address=address_of(event), group=event.group), "")
         settled = decide(head.record)
         transaction = Transaction()
-        record = _enter(transaction, head.record, event, settled, queue, now)
+        record = _enter(transaction, head.record, event, settled, queue, now, replay)
         transaction.save_first(head, record)
+        if replay:
+            await replay.close(transaction)
         shown = on_page and event.kind is not EventKind.REMINDER
         if shown or (settled and settled.outgoing):
             box = await partition.outbox()
@@ -90,6 +104,40 @@ async def arrive(
     raise RuntimeError(f"{Step.ARRIVE}: lost {RACES} races on {partition.id!r}")
 
 
+def enter_again(
+    transaction: Transaction,
+    head: Stored[ConversationRecord],
+    entry: Stored[Entry],
+    *,
+    letter: str,
+    failed: bool,
+    now: datetime,
+) -> Entry:
+    """Make a dead entry pending again, with the next number: what arrived since is answered first."""
+    record = head.record
+    again = entry.record.with_(
+        n=record.entries + 1,
+        state=EntryState.PENDING,
+        starts=0,
+        attempt=0,
+        until=None,
+        trouble_since=None,
+        told=False,
+        letter=letter,
+        failed=failed,
+        ttl=None,
+    )
+    transaction.save(entry, again)
+    changes = {"entries": again.n, **_awaited(record, queue_of(again.event), now)}
+    transaction.save_first(head, record.with_(**changes))
+    return again
+
+
+def queue_of(event: InboundEvent) -> str:
+    """The queue that is rung for an event's turn."""
+    return BACKGROUND if event.kind is EventKind.REMINDER else TURNS
+
+
 def _enter(
     transaction: Transaction,
     record: ConversationRecord,
@@ -97,6 +145,7 @@ def _enter(
     settled: Settled | None,
     queue: str,
     now: datetime,
+    replay: Replay | None,
 ) -> ConversationRecord:
     number = record.entries + 1
     entry = Entry(
@@ -105,6 +154,8 @@ def _enter(
         event=event,
         generation=record.generation,
         arrived_at=now,
+        letter=replay.letter if replay else "",
+        failed=bool(replay and replay.failed),
         ttl=KEEP_FINISHED if settled else None,
     )
     transaction.create(entry_id(event.id), entry)
@@ -114,9 +165,15 @@ def _enter(
         if not record.waiting:
             changes["settled"] = number
     else:
-        changes["waiting"] = record.waiting + 1
-        if record.wake_at is None:
-            changes.update(wake_at=now + outbox.RUNG, ring=queue)
-        elif queue == TURNS:
-            changes["ring"] = TURNS
+        changes.update(_awaited(record, queue, now))
     return record.with_(**changes)
+
+
+def _awaited(record: ConversationRecord, queue: str, now: datetime) -> dict[str, object]:
+    """What changes in the record when one more entry waits for its turn."""
+    changes: dict[str, object] = {"waiting": record.waiting + 1}
+    if record.wake_at is None:
+        changes.update(wake_at=now + outbox.RUNG, ring=queue)
+    elif queue == TURNS:
+        changes["ring"] = TURNS
+    return changes

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from shared import ids
 from shared.conversation.partition import Stored, Transaction, part_id
-from shared.conversation.records import OutboxRecord, PageItem, PageRole, Part
+from shared.conversation.records import KEEP_FINISHED, OutboxRecord, PageItem, PageRole, Part
+from shared.conversation.states import PartState
 from shared.messages import InboundEvent, OutboundMessage
 from shared.ports import Json
 from shared.topology import OUTBOUND
@@ -55,12 +56,44 @@ def append(
                 traceparent=item.traceparent,
             )
             transaction.create(part_id(number), part)
-    changes: dict[str, object] = {"parts": number, "published": head.published + page_items}
-    if number > head.parts and head.wake_at is None:
-        changes.update(wake_at=now + RUNG, ring=OUTBOUND)
-    appended: OutboxRecord = head.with_(**changes)
+    appended = _longer(head, parts=number, now=now).with_(published=head.published + page_items)
     transaction.save(outbox, appended)
     return appended
+
+
+def move_to_end(
+    transaction: Transaction,
+    outbox: Stored[OutboxRecord],
+    parts: Sequence[Stored[Part]],
+    *,
+    letter: str,
+    now: datetime,
+) -> None:
+    """Send parts that were given up once more, behind everything else, with the keys that they had."""
+    number = outbox.record.parts
+    for part in parts:
+        number += 1
+        again = part.record.with_(
+            n=number,
+            state=PartState.PENDING,
+            repeat=part.record.repeat or part.record.state is PartState.UNCERTAIN,
+            starts=0,
+            attempt=0,
+            unknown=0,
+            epoch=0,
+            tried_at=None,
+            letter=letter,
+        )
+        transaction.create(part_id(number), again)
+        # The new part carries the text: two of each might not fit into one transaction.
+        transaction.save(part, part.record.with_(state=PartState.MOVED, payload={}, ttl=KEEP_FINISHED))
+    transaction.save_first(outbox, _longer(outbox.record, parts=number, now=now))
+
+
+def _longer(head: OutboxRecord, *, parts: int, now: datetime) -> OutboxRecord:
+    """The head with so many parts, and watched where there are new ones."""
+    watched = {"wake_at": now + RUNG, "ring": OUTBOUND} if parts > head.parts and head.wake_at is None else {}
+    return head.with_(parts=parts, **watched)
 
 
 def page_id(n: int) -> str:

@@ -98,6 +98,10 @@ class Entry(Record):
     trouble_since: datetime | None = None
     told: bool = False
     """True when the person knows that it waits."""
+    letter: str = ""
+    """The dead letter that it was replayed from: where it fails again, that one is opened again."""
+    failed: bool = False
+    """True when the person was told that it could not be handled: the reply says that now it could."""
     ttl: int | None = None
 
 
@@ -176,6 +180,8 @@ class Part(Record):
     """When it was first tried."""
     sent_at: datetime | None = None
     provider_id: str = ""
+    letter: str = ""
+    """The dead letter that it was replayed from: where it fails again, that one is opened again."""
     traceparent: str = ""
     ttl: int | None = None
 
@@ -221,6 +227,26 @@ class About(StrEnum):
     REMINDER = "reminder"
 
 
+class Failure(BaseModel):
+    """Why something could not be handled at an earlier time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    reason: str
+
+
+class Action(BaseModel):
+    """What an operator did with a dead letter."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    who: str
+    what: str
+    note: str = ""
+
+
 class DeadLetter(Record):
     """Something that could not be handled, with its reason."""
 
@@ -232,15 +258,24 @@ class DeadLetter(Record):
     subject: str
     """The id of the entry's or part's document, of the event, or of the broker's message."""
     reason: str
-    """For operators: what went wrong."""
+    """For operators: what went wrong, the last time."""
+    earlier: tuple[Failure, ...] = ()
+    """What went wrong before it was replayed, the oldest first."""
+    actions: tuple[Action, ...] = ()
+    """What operators did, the oldest first."""
     words: str = ""
     """For the person: what could not be done, in plain words; empty when nobody is to be told."""
     event: InboundEvent | None = None
     """The event itself, where no entry holds it."""
+    queue: str = ""
+    """The queue that `body` came from."""
     body: str = ""
     """What the broker gave up on, where it could not be read as one of ours."""
     at: datetime
     told_at: datetime | None = None
+    """When the person was last told."""
     traceparent: str = ""
     wake_at: datetime | None = None
     ring: str | None = None
+    """Set as long as the person is still to be told."""
+    ttl: int | None = None

@@ -33,6 +33,7 @@ class PartState(StrEnum):
     REFUSED = "refused"
     DROPPED = "dropped"
     UNCERTAIN = "uncertain"
+    MOVED = "moved"
 
 
 class RunState(StrEnum):
@@ -77,6 +78,7 @@ TRANSITIONS: Mapping[type[StrEnum], tuple[Transition, ...]] = MappingProxyType(
             (EntryState.WAITING, EntryState.CONSUMED, "its turn finished"),
             (EntryState.PENDING, EntryState.DEAD, "permanent trouble, or ten starts without a step"),
             (EntryState.WAITING, EntryState.DEAD, "in trouble for a day"),
+            (EntryState.DEAD, EntryState.PENDING, "replayed by an operator: next number"),
         ),
         PartState: (
             (START, PartState.PENDING, "appended with the reply"),
@@ -89,16 +91,21 @@ TRANSITIONS: Mapping[type[StrEnum], tuple[Transition, ...]] = MappingProxyType(
             (PartState.PENDING, PartState.REFUSED, "nothing taken for a day"),
             (PartState.PENDING, PartState.DROPPED, "an earlier part of its message was refused"),
             (PartState.SENDING, PartState.UNCERTAIN, "given up without knowing"),
+            (PartState.REFUSED, PartState.MOVED, "replayed by an operator: goes on as a new part"),
+            (PartState.DROPPED, PartState.MOVED, "replayed with the part that was refused"),
+            (PartState.UNCERTAIN, PartState.MOVED, "replayed: the new part says that it may be a repeat"),
         ),
         RunState: (
             (START, RunState.WORKING, "taken with its entry"),
             (RunState.WORKING, RunState.WORKING, "taken again after a crash or a wait"),
             (RunState.WORKING, RunState.FINISHED, "its reply is in the outbox"),
             (RunState.WORKING, RunState.FAILED, "its entry became a dead letter"),
+            (RunState.FAILED, RunState.WORKING, "its entry was replayed: it goes on with what it has done"),
         ),
         DeadLetterState: (
             (START, DeadLetterState.OPEN, "recorded with its reason; the person is told"),
             (DeadLetterState.OPEN, DeadLetterState.REPLAYED, "made pending again by an operator"),
+            (DeadLetterState.REPLAYED, DeadLetterState.OPEN, "failed again: with both reasons"),
             (DeadLetterState.OPEN, DeadLetterState.DISCARDED, "put aside by an operator"),
         ),
     }

@@ -9,11 +9,22 @@ from pydantic import ValidationError
 
 from shared import ids
 from shared.conversation import outbox
+from shared.conversation.lease import RACES
 from shared.conversation.mailbox import address_of
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import RECORD, About, ConversationRecord, DeadLetter
-from shared.messages import Bell, Conflict, InboundEvent, OutboundMessage, Permanent, StoreUnavailable
+from shared.conversation.records import RECORD, About, ConversationRecord, DeadLetter, Failure
+from shared.conversation.states import DeadLetterState
+from shared.messages import (
+    LONGEST_TEXT,
+    Bell,
+    Conflict,
+    InboundEvent,
+    OutboundMessage,
+    Permanent,
+    StoreUnavailable,
+    clean,
+)
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
 from shared.pipeline.rooms import Rooms
@@ -21,12 +32,12 @@ from shared.ports import Clock, Document, Replace
 from shared.settings import Settings
 from shared.steps import Step
 from shared.telemetry import logger
-from shared.topology import DEAD_LETTERS, OUTBOUND
+from shared.topology import DEAD_LETTERS, MAX_MESSAGE_BYTES, OUTBOUND
 
 log = logger(__name__)
 
-BODY_SHOWN = 4096
-"""How many characters of what could not be taken in are kept for operators."""
+BEGINNING = 4096
+"""How many characters are kept of a text that is too long for any transaction."""
 
 
 def dead_letter_id(subject: str) -> str:
@@ -42,6 +53,7 @@ def dead_letter(
     words: str,
     now: datetime,
     event: InboundEvent | None = None,
+    queue: str = "",
     body: str = "",
     traceparent: str = "",
 ) -> DeadLetter:
@@ -53,11 +65,42 @@ def dead_letter(
         reason=reason,
         words=words,
         event=event,
+        queue=queue,
         body=body,
         at=now,
         traceparent=traceparent,
         wake_at=now + RUNG if words else None,
         ring=DEAD_LETTERS if words else None,
+    )
+
+
+async def keep(
+    transaction: Transaction, partition: ConversationPartition, letter: DeadLetter, *, known: str = ""
+) -> Stored[DeadLetter]:
+    """Add a dead letter to a transaction: a new one, or the one that was replayed (`known`), with every reason."""
+    name = known or dead_letter_id(letter.subject)
+    found = await partition.load(name, DeadLetter)
+    kept = Stored(name, opened_again(found.record, letter), found.etag) if found else Stored(name, letter, "")
+    transaction.save(kept, kept.record)
+    return kept
+
+
+def opened_again(before: DeadLetter, letter: DeadLetter) -> DeadLetter:
+    """A dead letter after another failure. The person is told only what they do not know yet."""
+    told = letter.words
+    if told and before.told_at and letter.about is About.ENTRY:
+        told = words.STILL_COULD_NOT
+    news = told and not (before.told_at and told == before.words)
+    return letter.with_(
+        earlier=(*before.earlier, Failure(at=before.at, reason=before.reason)),
+        actions=before.actions,
+        words=told,
+        event=letter.event or before.event,
+        queue=letter.queue or before.queue,
+        body=letter.body or before.body,
+        told_at=before.told_at,
+        wake_at=letter.at + RUNG if news else None,
+        ring=DEAD_LETTERS if news else None,
     )
 
 
@@ -77,8 +120,8 @@ class DeadLetters:
 
     async def not_taken_in(self, event: InboundEvent, *, reason: str) -> None:
         """Record an event that can never enter its mailbox; of one that is too long, its beginning."""
-        if len(event.text) > BODY_SHOWN:
-            event = event.model_copy(update={"text": event.text[:BODY_SHOWN]})
+        if len(event.text) > LONGEST_TEXT:
+            event = event.model_copy(update={"text": event.text[:BEGINNING] + " […]"})
         await self._event(event, reason=reason, told=words.COULD_NOT)
 
     async def _event(self, event: InboundEvent, *, reason: str, told: str) -> None:
@@ -103,7 +146,8 @@ class DeadLetters:
             reason=f"{queue}: {reason}",
             words="",
             now=now,
-            body=body[:BODY_SHOWN].decode("utf-8", "replace"),
+            queue=queue,
+            body=clean(body[:MAX_MESSAGE_BYTES].decode("utf-8", "replace")),
         )
         conversation = ids.unrouted(tenant=self._tenant, channel="queue", account=queue)
         partition = self._rooms.partition(tenant=self._tenant, conversation=conversation)
@@ -120,9 +164,9 @@ class DeadLetters:
         )
         body = {name: value for name, value in document.body.items() if name not in ("wake_at", "ring")}
         transaction = Transaction()
-        transaction.create(dead_letter_id(letter.subject), letter)
-        transaction.operations.append(Replace(document.id, body, document.etag))
         partition = self._rooms.partition(tenant=document.partition.tenant, conversation=document.partition.key)
+        await keep(transaction, partition, letter, known=str(body.pop("letter", "")))
+        transaction.operations.append(Replace(document.id, body, document.etag))
         try:
             await partition.commit(Step.ADVANCE_REMINDER, transaction)
         except Conflict:
@@ -143,7 +187,7 @@ class DeadLetters:
         partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
         while True:
             letter = await partition.load(bell.subject, DeadLetter)
-            if letter is None or letter.record.told_at or not letter.record.words:
+            if letter is None or not letter.record.ring:
                 return
             head = await partition.record() or _first(letter.record)
             if head is None:
@@ -160,8 +204,9 @@ class DeadLetters:
             transaction.save(letter, letter.record.with_(told_at=now, wake_at=None, ring=None))
             if not head.etag:
                 transaction.create(head.id, head.record)
+            again = f":{len(letter.record.earlier)}" if letter.record.earlier else ""
             notice = Outgoing(
-                name=f"{bell.subject}:told",
+                name=f"{bell.subject}:told{again}",
                 message=OutboundMessage(text=letter.record.words),
                 notice=True,
                 traceparent=bell.traceparent,
@@ -180,14 +225,14 @@ class DeadLetters:
             await self._bells.ring(step=Step.RING_DELIVERY, queue=OUTBOUND, bell=bell)
             return
 
-    async def ring(self, *, partition: ConversationPartition, letter: DeadLetter) -> None:
+    async def ring(self, *, partition: ConversationPartition, letter: Stored[DeadLetter]) -> None:
         """Ring so that the person is told."""
-        if letter.words:
+        if letter.record.ring:
             bell = Bell(
                 tenant=partition.tenant,
                 conversation=partition.id,
-                subject=dead_letter_id(letter.subject),
-                traceparent=letter.traceparent,
+                subject=letter.id,
+                traceparent=letter.record.traceparent,
             )
             await self._bells.ring(step=Step.RING_DEAD_LETTER, queue=DEAD_LETTERS, bell=bell)
 
@@ -204,16 +249,31 @@ class DeadLetters:
         )
 
     async def _record(self, step: Step, partition: ConversationPartition, letter: DeadLetter) -> None:
-        transaction = Transaction()
-        transaction.create(dead_letter_id(letter.subject), letter)
-        try:
-            await partition.commit(step, transaction)
-        except Conflict:
+        for _ in range(RACES):
             known = await partition.load(dead_letter_id(letter.subject), DeadLetter)
-            if known is None or known.record.told_at:
+            if known and not await _happened_again(partition, known.record):
+                # Delivered before. A bell that was lost then is rung now.
+                await self.ring(partition=partition, letter=known)
                 return
-        log.error("dead letter", extra={"fields": {"about": letter.about, "reason": letter.reason}})
-        await self.ring(partition=partition, letter=letter)
+            transaction = Transaction()
+            kept = await keep(transaction, partition, letter)
+            try:
+                await partition.commit(step, transaction)
+            except Conflict:
+                continue
+            log.error("dead letter", extra={"fields": {"about": letter.about, "reason": letter.reason}})
+            await self.ring(partition=partition, letter=kept)
+            return
+        raise RuntimeError(f"{step}: lost {RACES} races on {partition.id!r}")
+
+
+async def _happened_again(partition: ConversationPartition, known: DeadLetter) -> bool:
+    """Whether what a known dead letter is about has failed once more since it was closed, and nothing else holds it."""
+    if known.state is DeadLetterState.OPEN:
+        return False
+    if known.event is None:
+        return True
+    return known.state is DeadLetterState.REPLAYED and await partition.entry(known.event.id) is None
 
 
 def _first(letter: DeadLetter) -> Stored[ConversationRecord] | None:

@@ -11,7 +11,7 @@ from shared.conversation.states import PartState
 from shared.messages import Bell, NotTaken, OutcomeUnknown, Permanent, QueueUnavailable
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
-from shared.pipeline.dead_letters import DeadLetters, dead_letter, dead_letter_id
+from shared.pipeline.dead_letters import DeadLetters, dead_letter, keep
 from shared.ports import Clock
 from shared.settings import Settings
 from shared.steps import Step
@@ -108,13 +108,14 @@ class DeliveryEnd:
     ) -> Stored[Part] | None:
         """Record a part's end; take the next one in the same transaction, or give the lease back."""
         following: Stored[Part] | None = None
+        kept: Stored[DeadLetter] | None = None
 
         async def change(record: OutboxRecord, transaction: Transaction) -> OutboxRecord:
-            nonlocal following
+            nonlocal following, kept
             transaction.save(leaving, part)
             settled = part.n
             if letter:
-                transaction.create(dead_letter_id(letter.subject), letter)
+                kept = await keep(transaction, hold.partition, letter, known=part.letter)
                 settled = await self._drop_rest(hold, part, transaction)
             following = await hold.partition.part(settled + 1) if more and record.parts > settled else None
             if following is None:
@@ -126,9 +127,9 @@ class DeliveryEnd:
             return hold.extended(record).with_(settled=settled)
 
         head = await hold.write(step, change)
-        if letter:
-            log.error("dead letter", extra={"fields": {"about": letter.about, "reason": letter.reason}})
-            await self._ring_dead_letter(hold, letter)
+        if kept:
+            log.error("dead letter", extra={"fields": {"about": kept.record.about, "reason": kept.record.reason}})
+            await self._ring_dead_letter(hold, kept)
         if following is not None:
             return Stored(following.id, following.record, hold.written[following.id])
         if head.parts > head.settled:
@@ -159,7 +160,7 @@ class DeliveryEnd:
         log.warning("part waits", extra={"fields": {"attempt": waiting.attempt, "seconds": wait.total_seconds()}})
         await self._bells.ring(step=Step.RING_PART, queue=OUTBOUND, bell=bell, at=until)
 
-    async def _ring_dead_letter(self, hold: OutboxHold, letter: DeadLetter) -> None:
+    async def _ring_dead_letter(self, hold: OutboxHold, letter: Stored[DeadLetter]) -> None:
         try:
             await self._dead_letters.ring(partition=hold.partition, letter=letter)
         except QueueUnavailable as error:

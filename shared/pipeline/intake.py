@@ -6,7 +6,7 @@ import asyncio
 
 from pydantic import ValidationError
 
-from shared.conversation.mailbox import Arrival, Decide, Settled, arrive
+from shared.conversation.mailbox import Arrival, Decide, Replay, Settled, arrive
 from shared.conversation.outbox import Outgoing
 from shared.messages import (
     Bell,
@@ -17,6 +17,7 @@ from shared.messages import (
     QueueUnavailable,
     StoreUnavailable,
     Transient,
+    Unreadable,
 )
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
@@ -95,7 +96,7 @@ class Intake:
                 log.exception("an event could not be taken in")
                 await self._dead_letters.not_taken_in(event, reason=f"{type(bug).__name__} in every delivery")
 
-    async def enter(self, event: InboundEvent) -> Arrival:
+    async def enter(self, event: InboundEvent, *, replay: Replay | None = None) -> Arrival:
         """Put a readable event into its mailbox and ring for what follows."""
         room = await self._rooms.room(tenant=event.tenant, conversation=event.conversation, channel=event.channel)
         decide = await self._commands.decision(room.partition, event) or _needs_turn(event)
@@ -106,6 +107,7 @@ class Intake:
             render=room.render,
             on_page=room.channel.capabilities.sending is Sending.PAGE,
             now=self._clock.now(),
+            replay=replay,
         )
         if not arrival.new:
             log.info("delivered before")
@@ -118,17 +120,24 @@ class Intake:
 
     async def _event(self, body: bytes) -> InboundEvent | None:
         try:
+            return await self.read(body)
+        except Unreadable as error:
+            await self._dead_letters.unroutable(body, reason=str(error))
+            return None
+
+    async def read(self, body: bytes) -> InboundEvent:
+        """The event of a message of `inbound`. Raises Unreadable where there is none in it."""
+        try:
             inbound = Inbound.model_validate_json(body)
             if inbound.event:
                 return inbound.event
             stored = await self._files.get(id=inbound.file)
             if stored is not None:
                 return InboundEvent.model_validate_json(stored)
-            reason = f"the file of the large event {inbound.id!r} is gone"
         except ValidationError as error:
-            reason = f"not one of our events: {error.error_count()} errors, the first at {error.errors()[0]['loc']}"
-        await self._dead_letters.unroutable(body, reason=reason)
-        return None
+            first = error.errors()[0]["loc"]
+            raise Unreadable(f"not one of our events: {error.error_count()} errors, the first at {first}") from None
+        raise Unreadable(f"the file of the large event {inbound.id!r} is gone")
 
 
 def _needs_turn(event: InboundEvent) -> Decide:

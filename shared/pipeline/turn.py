@@ -187,7 +187,11 @@ class Turns:
     async def _beginning(self, partition: ConversationPartition, entry: Stored[Entry], now: datetime) -> Beginning:
         """What beginning an entry writes: its start is counted; its run is opened, or taken up again after a crash."""
         event = entry.record.event
-        run = await partition.run(event.id) if entry.record.starts or entry.record.attempt else None
+        run = (
+            await partition.run(event.id)
+            if entry.record.starts or entry.record.attempt or entry.record.letter
+            else None
+        )
         if run is None:
             opened = Run(event=event.id, entry=entry.record.n, started_at=now, traceparent=event.traceparent)
             run = Stored(run_id(event.id), opened, "")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.conversation import outbox
 from shared.conversation.lease import Hold, watched
 from shared.conversation.outbox import Outgoing
-from shared.conversation.partition import Transaction
+from shared.conversation.partition import Stored, Transaction
 from shared.conversation.records import (
     KEEP_FINISHED,
     About,
@@ -32,7 +32,7 @@ from shared.messages import (
 from shared.pipeline import words
 from shared.pipeline.bells import Bells
 from shared.pipeline.commands import said
-from shared.pipeline.dead_letters import DeadLetters, dead_letter, dead_letter_id
+from shared.pipeline.dead_letters import DeadLetters, dead_letter, keep
 from shared.pipeline.rooms import Room
 from shared.pipeline.turn_work import Begun, Spoken
 from shared.ports import Clock
@@ -131,7 +131,8 @@ class TurnEnd:
         now = self._clock.now()
         entry, run = begun.entry, begun.run
         event = entry.record.event
-        letter: DeadLetter = dead_letter(
+        kept: Stored[DeadLetter] | None = None
+        letter = dead_letter(
             about=About.ENTRY,
             subject=entry.id,
             reason=reason,
@@ -141,15 +142,18 @@ class TurnEnd:
         )
 
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
+            nonlocal kept
             transaction.save(entry, entry.record.with_(state=EntryState.DEAD, until=None))
-            transaction.create(dead_letter_id(letter.subject), letter)
-            transaction.save(run, run.record.with_(state=RunState.FAILED, finished_at=now, ttl=KEEP_FINISHED))
+            kept = await keep(transaction, hold.partition, letter, known=entry.record.letter)
+            # It stays until an operator has dealt with it: a replay goes on with what it has done.
+            transaction.save(run, run.record.with_(state=RunState.FAILED, finished_at=now))
             return self._settled(hold, record, entry.record)
 
         await hold.write(Step.FAIL_TURN, change)
         log.error("dead letter", extra={"fields": {"about": letter.about, "reason": reason}})
+        assert kept
         try:
-            await self._dead_letters.ring(partition=hold.partition, letter=letter)
+            await self._dead_letters.ring(partition=hold.partition, letter=kept)
         except QueueUnavailable as error:
             log.warning("not rung", extra={"fields": {"error": str(error)}})
 
@@ -187,14 +191,22 @@ def _outgoing(entry: Entry, spoken: Spoken) -> list[Outgoing]:
     if spoken.message is None:
         return []
     event = entry.event
+    now_handled = Outgoing(
+        name=f"{event.id}:handled",
+        message=OutboundMessage(text=words.HANDLED_NOW, reply_to=event.message),
+        event=event.id,
+        notice=True,
+        traceparent=event.traceparent,
+    )
     return [
+        *([now_handled] if entry.failed and spoken.answer else []),
         Outgoing(
             name=f"{event.id}:reply",
             message=spoken.message,
             event=event.id,
             notice=spoken.answer is None,
             traceparent=event.traceparent,
-        )
+        ),
     ]
 
 

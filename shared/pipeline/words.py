@@ -15,6 +15,10 @@ COULD_NOT = "Sorry, I could not handle your message. Nothing is lost: it was put
 OUT_OF_TIME = (
     "Sorry, that took longer than I may work on one message, so I stopped. It was put aside for the people who run me."
 )
+HANDLED_NOW = "I could not handle this message when it came. Now I can:"
+STILL_COULD_NOT = (
+    "I tried an earlier message once more and still could not handle it. It stays with the people who run me."
+)
 BUTTON_GONE = "That button no longer does anything."
 UNREADABLE = "Sorry, I could not read your last message, so I put it aside for the people who run me."
 REST_IN_FILE = "That is only the beginning: the whole answer is in the file."
