@@ -51,3 +51,7 @@ class Step(StrEnum):
     SETTLE_BACKGROUND = "settle.background"
     SETTLE_OUTBOUND = "settle.outbound"
     SETTLE_DEAD_LETTERS = "settle.dead-letters"
+    DURABLE_START = "durable.start"
+    DURABLE_EVENT = "durable.event"
+    DURABLE_EPISODE = "durable.episode"
+    DURABLE_ACTIVITY = "durable.activity"

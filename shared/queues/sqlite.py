@@ -19,11 +19,11 @@ from shared.queues import sqlite_send as sending
 from shared.queues import sqlite_settle as settling
 from shared.queues.sqlite_paths import QueuePath, paths
 from shared.queues.sqlite_schema import SCHEMA, VERSION
-from shared.queues.wakeups import Wakeups, key
 from shared.settings import Sync
 from shared.sqlite import SqliteFile
 from shared.steps import Step
 from shared.topology import DEAD_LETTER_SUFFIX, MAX_MESSAGE_BYTES, QUEUES, QueueSettings
+from shared.wakeups import Wakeups, key
 
 T = TypeVar("T")
 

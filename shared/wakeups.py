@@ -18,7 +18,7 @@ def key(queue: str, session: str = "") -> str:
 
 
 class Wakeups(asyncio.DatagramProtocol):
-    """The waiters of one broker. A wake-up says that there may be something; whoever wakes looks."""
+    """The waiters of one broker or engine. A wake-up says that there may be something; whoever wakes looks."""
 
     def __init__(self) -> None:
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
