@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from shared.conversation.states import EffectState
 from shared.messages import Attachment, PraxosError
 from shared.ports import Effect, Json, ToolContext
 
@@ -159,16 +160,6 @@ class Outcome:
     answer: Answer | None = None
     asked: Sequence[Asked] = ()
     pointer: Pointer | None = None
-
-
-class EffectState(StrEnum):
-    """A call of a tool that writes, as the ledger knows it."""
-
-    STARTED = "started"
-    DONE = "done"
-    NOT_DONE = "not_done"
-    UNCERTAIN = "uncertain"
-    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,10 +11,12 @@ from shared.conversation.records import (
     OUTBOX,
     RECORD,
     ConversationRecord,
+    EffectRecord,
     Entry,
     Message,
     OutboxRecord,
     Part,
+    QuestionRecord,
     Record,
     Run,
 )
@@ -42,6 +44,16 @@ def entry_id(event: str) -> str:
 def run_id(event: str) -> str:
     """The id of an event's run."""
     return ids.document("run", event)
+
+
+def question_id(*, run: str, interrupt: str, index: int) -> str:
+    """The id of a question: the same however often the agent comes to it."""
+    return ids.document("question", f"{run}:{interrupt}:{index}")
+
+
+def effect_id(*, run: str, key: str) -> str:
+    """The id of a row of the effects ledger."""
+    return ids.document("effect", f"{run}:{key}")
 
 
 def part_id(n: int) -> str:
@@ -110,6 +122,26 @@ class ConversationPartition:
     async def run(self, event: str) -> Stored[Run] | None:
         """An event's run."""
         return _typed(await self.store.read(partition=self.key, id=run_id(event)), Run)
+
+    async def open_entries(self, *, after: int, limit: int = 100) -> list[Stored[Entry]]:
+        """The entries after a number whose turn has not ended, in order."""
+        found = await self.store.query(partition=self.key, kind="entry", states=OPEN_ENTRIES, after=after, limit=limit)
+        return [Stored(document.id, Entry.model_validate(document.body), document.etag) for document in found]
+
+    async def questions(self, *, entry: int, states: Sequence[str] = ()) -> list[Stored[QuestionRecord]]:
+        """The questions of an entry's run, the oldest first."""
+        found = await self.store.query(
+            partition=self.key, kind="question", states=states, after=entry - 1, before=entry + 1, limit=1000
+        )
+        typed = [Stored(one.id, QuestionRecord.model_validate(one.body), one.etag) for one in found]
+        return sorted(typed, key=lambda one: (one.record.asked_at, one.record.index))
+
+    async def effects(self, *, entry: int, states: Sequence[str] = ()) -> list[EffectRecord]:
+        """The rows of the effects ledger of an entry's run, the oldest first; a hundred at most."""
+        found = await self.store.query(
+            partition=self.key, kind="effect", states=states, after=entry - 1, before=entry + 1, descending=True
+        )
+        return sorted((EffectRecord.model_validate(one.body) for one in found), key=lambda row: row.started_at)
 
     async def part(self, n: int) -> Stored[Part] | None:
         """One part of the outbox."""

@@ -8,7 +8,15 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.conversation.states import DeadLetterState, EntryState, LeaseState, PartState, RunState
+from shared.conversation.states import (
+    DeadLetterState,
+    EffectState,
+    EntryState,
+    LeaseState,
+    PartState,
+    QuestionState,
+    RunState,
+)
 from shared.messages import Address, Attachment, Button, InboundEvent
 from shared.owners import gone
 
@@ -60,6 +68,35 @@ class Leased(Record):
     ring: str | None = None
 
 
+class QueueMode(StrEnum):
+    """What a message does that comes in while a run works."""
+
+    STEER = "steer"
+    """The run sees it before its next step."""
+    FOLLOWUP = "followup"
+    """It waits for a turn of its own."""
+    COLLECT = "collect"
+    """All that waits becomes one turn."""
+    INTERRUPT = "interrupt"
+    """It stops the run and gets a turn of its own."""
+
+
+class OpenRun(BaseModel):
+    """A run that was handed over and has not ended, as the conversation's head knows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event: str
+    entry: int
+    since: datetime
+    about: str
+    """The beginning of what was asked for."""
+    waiting: bool = False
+    """True while it waits for an answer: then it holds up nothing."""
+    asks: tuple[str, ...] = ()
+    """The ids of its open questions."""
+
+
 class ConversationRecord(Leased):
     """The head of a conversation. Its etag numbers arrivals; its lease's epoch fences work."""
 
@@ -80,6 +117,13 @@ class ConversationRecord(Leased):
     summarised: int = 0
     """The summary covers the messages up to this number."""
     working_since: datetime | None = None
+    working_on: str = ""
+    """The event of the run that the holder of the lease works on."""
+    stop_before: int = 0
+    """Work on entries below this number ends as stopped. Nothing clears it."""
+    mode: QueueMode = QueueMode.STEER
+    runs: tuple[OpenRun, ...] = ()
+    """The runs that were handed over and have not ended, the oldest first."""
 
 
 class Entry(Record):
@@ -105,21 +149,157 @@ class Entry(Record):
     ttl: int | None = None
 
 
+class RunOwner(StrEnum):
+    """Who goes on with a run: the turn that began it, or an orchestration."""
+
+    TURN = "turn"
+    DURABLE = "durable"
+
+
+class Checkpoint(BaseModel):
+    """A checkpoint in the library's saver: its thread, and its id there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: str
+    id: str
+
+
 class Run(Record):
-    """A turn. Its id is derived from the event, so a turn that is taken again is the same run."""
+    """A turn, however long it takes. Its id is derived from the event, so one that is taken again is the same run.
+
+    Only the holder of the conversation's lease writes it, and an operator who replays it.
+    """
 
     kind: Literal["run"] = "run"
     state: RunState = RunState.WORKING
+    owner: RunOwner = RunOwner.TURN
     event: str
     entry: int
+    user: str = ""
     started_at: datetime
     finished_at: datetime | None = None
+    checkpoint: Checkpoint | None = None
+    """The accepted one: the run goes on from here and is never begun again."""
+    superseded: tuple[str, ...] = ()
+    """Threads of checkpoints that are not needed any more."""
+    revision: str = ""
+    """What the agent was when it wrote the checkpoint."""
+    taken: tuple[str, ...] = ()
+    """The events of entries that it took in while it worked and that are in no accepted checkpoint yet."""
+    segments: int = 0
+    starts: int = 0
+    """How often a segment was begun without a recorded step."""
+    attempt: int = 0
+    until: datetime | None = None
+    """Nothing is tried before: transient trouble."""
+    trouble_since: datetime | None = None
+    told: bool = False
+    """True when the person knows that it waits for something that is away."""
+    worked_seconds: float = 0
     model: str = ""
     model_calls: int = 0
     tool_calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    lately: tuple[str, ...] = ()
+    """The last steps in words, for whoever asks what was done."""
     traceparent: str = ""
+    wake_at: datetime | None = None
+    ring: str | None = None
+    ttl: int | None = None
+
+
+class QuestionKind(StrEnum):
+    """What an answer decides."""
+
+    APPROVAL = "approval"
+    CHOICE = "choice"
+    TEXT = "text"
+    UNCERTAIN = "uncertain"
+    REVISION = "revision"
+    """The assistant was changed since the run stopped: go on with the new one, or drop it."""
+
+
+class GivenAnswer(BaseModel):
+    """What somebody answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: dict[str, Any]
+    """What the agent goes on with: `{"type": "approve"}` and so on."""
+    words: str
+    """The same for people: `approved`, `refused: too expensive`."""
+    user: str = ""
+    event: str = ""
+    """The event that gave it; empty where nobody did in time."""
+    at: datetime
+
+
+class QuestionRecord(Record):
+    """A question at which a run waits, in the partition of the run's conversation.
+
+    The holder of the lease creates it; whoever may answer settles it, conditional on its etag.
+    """
+
+    kind: Literal["question"] = "question"
+    n: int
+    """The number of its run's entry."""
+    state: QuestionState = QuestionState.OPEN
+    run: str
+    """The run's event."""
+    conversation: str
+    about: QuestionKind
+    interrupt: str
+    index: int
+    call: str
+    """The id of the tool call that asks."""
+    tool: str = ""
+    arguments: dict[str, Any] = {}
+    text: str
+    """The whole question as the person read it, in Markdown."""
+    options: tuple[str, ...] = ()
+    token: str
+    """What its buttons carry; nobody can guess it."""
+    user: str
+    """Who may answer."""
+    routed: Address | None = None
+    """Where it was asked, if not in the run's conversation."""
+    told: bool = True
+    """False until a routed question is in the other conversation's outbox."""
+    asked_at: datetime
+    remind_at: datetime | None = None
+    """When the person is reminded; None: that is done."""
+    expires_at: datetime
+    answer: GivenAnswer | None = None
+    taken_in: bool = False
+    """True once a checkpoint with the answer was accepted, or its run ended."""
+    traceparent: str = ""
+    wake_at: datetime | None = None
+    ring: str | None = None
+    ttl: int | None = None
+
+
+class EffectRecord(Record):
+    """One row of the effects ledger: a call of a tool that changes something."""
+
+    kind: Literal["effect"] = "effect"
+    n: int
+    """The number of its run's entry."""
+    state: EffectState
+    run: str
+    key: str
+    tool: str
+    effect: str
+    arguments: str
+    """A hash of them."""
+    about: str = ""
+    """What it was in words, for whoever must be told."""
+    attempt: int = 1
+    result: dict[str, Any] = {}
+    why: str = ""
+    started_at: datetime
+    ended_at: datetime | None = None
     ttl: int | None = None
 
 

@@ -21,6 +21,7 @@ class EntryState(StrEnum):
     PENDING = "pending"
     WAITING = "waiting"
     CONSUMED = "consumed"
+    STOPPED = "stopped"
     DEAD = "dead"
 
 
@@ -37,11 +38,32 @@ class PartState(StrEnum):
 
 
 class RunState(StrEnum):
-    """A turn, from its first write to its end."""
+    """A run: a turn from its first write to its end, however long that takes."""
 
     WORKING = "working"
+    WAITING = "waiting"
     FINISHED = "finished"
+    STOPPED = "stopped"
     FAILED = "failed"
+
+
+class QuestionState(StrEnum):
+    """A question of the assistant to a person."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+class EffectState(StrEnum):
+    """One call of a tool that changes something, in the effects ledger."""
+
+    STARTED = "started"
+    DONE = "done"
+    NOT_DONE = "not_done"
+    UNCERTAIN = "uncertain"
+    DROPPED = "dropped"
 
 
 class DeadLetterState(StrEnum):
@@ -76,6 +98,9 @@ TRANSITIONS: Mapping[type[StrEnum], tuple[Transition, ...]] = MappingProxyType(
             (EntryState.PENDING, EntryState.WAITING, "transient trouble: until, attempt"),
             (EntryState.WAITING, EntryState.WAITING, "still in trouble"),
             (EntryState.WAITING, EntryState.CONSUMED, "its turn finished"),
+            (EntryState.PENDING, EntryState.CONSUMED, "a run that works took it in, or was handed over"),
+            (EntryState.PENDING, EntryState.STOPPED, "/stop came after it"),
+            (EntryState.WAITING, EntryState.STOPPED, "/stop came after it"),
             (EntryState.PENDING, EntryState.DEAD, "permanent trouble, or ten starts without a step"),
             (EntryState.WAITING, EntryState.DEAD, "in trouble for a day"),
             (EntryState.DEAD, EntryState.PENDING, "replayed by an operator: next number"),
@@ -97,10 +122,30 @@ TRANSITIONS: Mapping[type[StrEnum], tuple[Transition, ...]] = MappingProxyType(
         ),
         RunState: (
             (START, RunState.WORKING, "taken with its entry"),
-            (RunState.WORKING, RunState.WORKING, "taken again after a crash or a wait"),
+            (RunState.WORKING, RunState.WORKING, "taken again after a crash or a wait; the next segment"),
+            (RunState.WORKING, RunState.WAITING, "it asked a person; the conversation goes on meanwhile"),
+            (RunState.WAITING, RunState.WORKING, "answered, or the time to answer is over"),
             (RunState.WORKING, RunState.FINISHED, "its reply is in the outbox"),
-            (RunState.WORKING, RunState.FAILED, "its entry became a dead letter"),
-            (RunState.FAILED, RunState.WORKING, "its entry was replayed: it goes on with what it has done"),
+            (RunState.WORKING, RunState.STOPPED, "/stop came after its entry"),
+            (RunState.WAITING, RunState.STOPPED, "/stop came after its entry"),
+            (RunState.WORKING, RunState.FAILED, "it became a dead letter"),
+            (RunState.FAILED, RunState.WORKING, "replayed by an operator: goes on from its checkpoint"),
+        ),
+        QuestionState: (
+            (START, QuestionState.OPEN, "written with the run that waits for it"),
+            (QuestionState.OPEN, QuestionState.ANSWERED, "the first answer of somebody who may give it"),
+            (QuestionState.OPEN, QuestionState.EXPIRED, "nobody answered in time: the stated default"),
+            (QuestionState.OPEN, QuestionState.CLOSED, "its run was stopped or failed"),
+        ),
+        EffectState: (
+            (START, EffectState.STARTED, "the call is about to leave"),
+            (EffectState.STARTED, EffectState.DONE, "it happened: a second look gets its result"),
+            (EffectState.STARTED, EffectState.NOT_DONE, "the tool says that nothing happened"),
+            (EffectState.STARTED, EffectState.UNCERTAIN, "nobody knows: the person is asked"),
+            (EffectState.UNCERTAIN, EffectState.STARTED, "the person said: repeat"),
+            (EffectState.UNCERTAIN, EffectState.DONE, "checked: it had happened"),
+            (EffectState.UNCERTAIN, EffectState.NOT_DONE, "checked: it had not"),
+            (EffectState.UNCERTAIN, EffectState.DROPPED, "the person said: leave it"),
         ),
         DeadLetterState: (
             (START, DeadLetterState.OPEN, "recorded with its reason; the person is told"),
