@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import azure.durable_functions as df
 
-from functions import background, dead_letters, deliveries, health, intake, schedules, turns, web_chat, webhooks
+from functions import (
+    background,
+    dead_letters,
+    deliveries,
+    health,
+    intake,
+    operations,
+    schedules,
+    turns,
+    web_chat,
+    webhooks,
+)
 
 app = df.DFApp()
 
-for stage in (webhooks, intake, turns, background, deliveries, schedules, dead_letters, web_chat, health):
+for stage in (webhooks, intake, turns, background, deliveries, schedules, dead_letters, operations, web_chat, health):
     app.register_functions(stage.blueprint)

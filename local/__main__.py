@@ -7,6 +7,10 @@ import gc
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is configured, what is missing and how to fix it")
     doctor.set_defaults(module="local.doctor")
 
+    _add_dead_letters(commands)
+
     channels = commands.add_parser("channels", help="set up a chat platform").add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -45,6 +51,33 @@ def _parser() -> argparse.ArgumentParser:
     setup.add_argument("--url", required=True, help="the public address of this assistant, such as https://example.org")
     setup.set_defaults(module="local.channels")
     return parser
+
+
+def _add_dead_letters(commands: _Commands) -> None:
+    parser = commands.add_parser("dead-letters", help="see what could not be handled, try it again or put it aside")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+
+    listing = actions.add_parser("list", help="the open ones, the newest first")
+    listing.add_argument("--conversation", default="", help="all of this conversation, also those that are closed")
+    listing.add_argument("--limit", type=_limit, default=50, help="how many at most (50)")
+    listing.add_argument("--page", default="", help="go on where an earlier list said that there are more")
+
+    show = actions.add_parser("show", help="everything about one, with what the person wrote")
+    replay = actions.add_parser("replay", help="try it again")
+    discard = actions.add_parser("discard", help="put it aside for good")
+    for action in (show, replay, discard):
+        action.add_argument("id", help="as `list` prints it")
+    for action in (replay, discard):
+        action.add_argument("--reason", default="", help="why, for the record")
+    for action in (listing, show, replay, discard):
+        action.add_argument("--json", action="store_true", help="print JSON, for scripts")
+        action.set_defaults(module="local.dead_letters")
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1000:
+        raise argparse.ArgumentTypeError("a number from 1 to 1000")
+    return int(text)
 
 
 if __name__ == "__main__":

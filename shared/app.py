@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from shared.agent.models import Models
     from shared.pipeline.background import Background
     from shared.pipeline.commands import Commands
+    from shared.pipeline.dead_letter_actions import DeadLetterActions
     from shared.pipeline.dead_letters import DeadLetters
     from shared.pipeline.delivery import Deliveries
     from shared.pipeline.intake import Intake
+    from shared.pipeline.operations import Operations
     from shared.pipeline.rooms import Rooms
     from shared.pipeline.scheduling import Schedules
     from shared.pipeline.sweeper import Sweeper
@@ -342,6 +344,29 @@ class App:
             files=self.files,
             max_file_bytes=self.settings.max_file_bytes,
         )
+
+    # --- what operators do ---
+
+    @cached_property
+    def dead_letter_actions(self) -> DeadLetterActions:
+        """Dead letters: list, look, replay, discard."""
+        from shared.pipeline.dead_letter_actions import DeadLetterActions
+
+        return DeadLetterActions(
+            store=self.store,
+            rooms=self.rooms,
+            intake=lambda: self.intake,
+            bells=self.bells,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    @cached_property
+    def operations(self) -> Operations:
+        """What operators reach over HTTP."""
+        from shared.pipeline.operations import Operations
+
+        return Operations(letters=lambda: self.dead_letter_actions)
 
     async def problems(self) -> list[str]:
         """What keeps the process from doing its work; empty when nothing does."""

@@ -36,6 +36,8 @@ from shared.topology import DEAD_LETTERS, MAX_MESSAGE_BYTES, OUTBOUND
 
 log = logger(__name__)
 
+KEPT = 100
+"""How many earlier failures and actions one dead letter remembers."""
 BEGINNING = 4096
 """How many characters are kept of a text that is too long for any transaction."""
 
@@ -92,7 +94,7 @@ def opened_again(before: DeadLetter, letter: DeadLetter) -> DeadLetter:
         told = words.STILL_COULD_NOT
     news = told and not (before.told_at and told == before.words)
     return letter.with_(
-        earlier=(*before.earlier, Failure(at=before.at, reason=before.reason)),
+        earlier=(*before.earlier, Failure(at=before.at, reason=before.reason))[-KEPT:],
         actions=before.actions,
         words=told,
         event=letter.event or before.event,
