@@ -21,6 +21,7 @@ TOOLS = [
 NAMES = {
     "current_time", "convert_time", "set_time_zone", "calculate", "set_reminder", "list_reminders", "change_reminder",
     "cancel_reminder", "remember", "recall", "forget", "read_web_page", "write_file", "read_file",
+    "post_webhook", "pause", "ask_person",
 }  # fmt: skip
 """What models, histories and the demo model call them by: a name is never changed, only added."""
 
