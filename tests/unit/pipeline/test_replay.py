@@ -1,0 +1,644 @@
+"""Replays: what could not be handled is pending again by one write, and is done once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.conversation.mailbox import address_of
+from shared.conversation.partition import Stored, Transaction
+from shared.conversation.records import About, DeadLetter
+from shared.conversation.reminders import UserReminders
+from shared.conversation.states import DeadLetterState, EntryState, PartState, RunState
+from shared.messages import (
+    Conflict,
+    EventKind,
+    InboundEvent,
+    MovedOn,
+    NotThere,
+    OutcomeUnknown,
+    Permanent,
+    QueueUnavailable,
+    Refused,
+    StoreUnavailable,
+)
+from shared.pipeline import words
+from shared.pipeline.dead_letter_views import Summary, letter_id
+from shared.pipeline.webhook import Inbound
+from shared.ports import Partition
+from shared.steps import Step
+from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
+from tests.fakes.world import World
+
+LONG = "x" * 100
+"""With what the fake assistant puts before it: three parts."""
+WHO = "ann@example"
+
+
+async def only(world: World) -> Summary:
+    """The one open dead letter."""
+    [letter] = (await world.app.dead_letter_actions.list()).letters
+    return letter
+
+
+async def replay(world: World, id: str = "", **arguments: str) -> Summary:
+    id = id or (await only(world)).id
+    return await world.app.dead_letter_actions.replay(id, who=WHO, **arguments)
+
+
+async def stored(world: World, id: str, chat: str = "chat") -> DeadLetter:
+    """A dead letter of a conversation as it is in the store, open or not."""
+    documents = await world.app.store.query(partition=world.partition(chat).key, kind="dead_letter")
+    [body] = [document.body for document in documents if letter_id(document.partition, document.id) == id]
+    return DeadLetter.model_validate(body)
+
+
+async def a_dead_message(world: World, text: str = "hello", **changes: Any) -> InboundEvent:
+    world.assistant.troubles.append(Permanent("no such model"))
+    made = await world.arrive(text, **changes)
+    await world.settle()
+    return made
+
+
+# --- messages that could not be handled -----------------------------------------------------------------------
+
+
+async def test_a_replayed_message_is_answered_and_says_what_it_answers(world: World) -> None:
+    made = await a_dead_message(world, message="77", group=True)
+    letter = await only(world)
+    world.channel.sent.clear()
+    done = await replay(world, note="the model is back")
+    assert done.state is DeadLetterState.REPLAYED
+    assert await world.settle() == [TURNS, OUTBOUND]
+    assert "".join(world.texts) == f"{words.HANDLED_NOW}You said: hello"
+    entry = await world.entry(made)
+    assert (entry.n, entry.state, entry.starts) == (2, EntryState.CONSUMED, 1)
+    record = await world.record()
+    assert (record.entries, record.settled, record.waiting, record.wake_at) == (2, 2, 0, None)
+    run = await world.partition().run(made.id)
+    assert run
+    assert (run.record.state, run.record.entry) == (RunState.FINISHED, 2)
+    kept = await stored(world, letter.id)
+    [action] = kept.actions
+    assert (action.who, action.what, action.note, action.at) == (WHO, "replay", "the model is back", world.clock.now())
+    assert kept.ttl
+    assert (await world.app.dead_letter_actions.list()).letters == ()
+
+
+async def test_a_person_who_was_not_told_of_the_trouble_is_not_told_that_it_is_over(world: World) -> None:
+    world.assistant.troubles.append(Permanent("no such model"))
+    await world.arrive("hello")
+    [bell] = await world.app.broker.receive(queue=TURNS, limit=1)
+    await world.handle(TURNS, bell.body)
+    await replay(world)
+    await world.settle()
+    assert world.texts == ["You said: hello"]
+
+
+async def test_what_arrived_since_is_answered_first_and_nobody_waits(world: World) -> None:
+    await a_dead_message(world, "one", n=1)
+    await world.arrive("two", n=2)
+    await replay(world)
+    await world.arrive("three", n=3)
+    await world.settle()
+    replies = [text for text in world.texts if text.startswith("You said")]
+    assert replies == ["You said: two", "You said: one", "You said: three"]
+
+
+async def test_it_goes_on_while_another_turn_of_the_conversation_works(world: World) -> None:
+    await a_dead_message(world, "one", n=1)
+    letter = await only(world)
+
+    async def script(question: Any, _: Any) -> str:
+        if question.text == "two":
+            await replay(world, letter.id)
+        return str(question.text)
+
+    world.assistant.script = script
+    await world.arrive("two", n=2)
+    await world.settle()
+    assert [text for text in world.texts if text in ("one", "two")] == ["two", "one"]
+    assert (await world.record()).waiting == 0
+
+
+async def test_a_run_keeps_what_it_has_done(world: World) -> None:
+    made = await a_dead_message(world)
+    run = await world.partition().run(made.id)
+    assert run
+    assert run.record.ttl is None, "it stays as long as its dead letter"
+    transaction = Transaction()
+    transaction.save(run, run.record.with_(tool_calls=7))
+    await world.partition().commit(Step.FINISH_TURN, transaction)
+    await replay(world)
+    again = await world.partition().run(made.id)
+    assert again
+    assert (again.record.state, again.record.tool_calls) == (RunState.WORKING, 7)
+    assert (again.record.started_at, again.record.finished_at) == (run.record.started_at, None)
+
+
+async def test_a_replay_that_fails_again_is_open_with_both_reasons(world: World) -> None:
+    made = await a_dead_message(world)
+    letter = await only(world)
+    for n, reason in enumerate(("still no such model", "never"), start=2):
+        world.clock.pass_(seconds=60)
+        await replay(world)
+        world.assistant.troubles.append(Permanent(reason))
+        await world.settle()
+        again = await only(world)
+        assert (again.id, again.reason, again.failures, again.state) == (letter.id, reason, n, DeadLetterState.OPEN)
+    kept = await stored(world, letter.id)
+    assert [failure.reason for failure in kept.earlier] == ["no such model", "still no such model"]
+    assert len(kept.actions) == 2
+    assert (kept.ttl, kept.wake_at, kept.ring) == (None, None, None)
+    assert (await world.entry(made)).state is EntryState.DEAD
+    assert "".join(world.texts) == words.COULD_NOT + words.STILL_COULD_NOT, "the third time is no news"
+    await replay(world)
+    await world.settle()
+    assert world.texts[-1] == "You said: hello"
+
+
+async def test_the_bell_that_was_lost_with_a_crash_is_rung_by_the_sweeper(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_dead_message(world)
+    send = world.app.queue.send
+
+    async def away(*, step: Step, **arguments: Any) -> None:
+        if step is Step.RING_REPLAY:
+            raise QueueUnavailable("away")
+        await send(step=step, **arguments)
+
+    monkeypatch.setattr(world.app.queue, "send", away)
+    assert (await replay(world)).state is DeadLetterState.REPLAYED
+    assert await world.settle() == []
+    await world.pass_(seconds=61)
+    assert world.texts[-1] == "You said: hello"
+
+
+async def test_nobody_is_rung_for_a_letter_that_is_closed(world: World) -> None:
+    world.assistant.troubles.append(Permanent("no such model"))
+    await world.arrive("hello")
+    [bell] = await world.app.broker.receive(queue=TURNS, limit=1)
+    await world.handle(TURNS, bell.body)
+    [late] = await world.app.broker.receive(queue=DEAD_LETTERS, limit=1)
+    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    await world.handle(DEAD_LETTERS, late.body)
+    world.clock.pass_(seconds=3600)
+    assert await world.app.sweeper.sweep() == 0
+    assert world.texts == []
+
+
+async def test_a_reminders_turn_is_rung_in_the_background(world: World) -> None:
+    await world.arrive("hello")
+    await world.settle()
+    user = await world.app.people.recognise(world.say("hello"))
+    assert user
+    await a_dead_message(world, "water the plants", n=2, kind=EventKind.REMINDER, sender=user.id)
+    await replay(world)
+    assert BACKGROUND in await world.settle()
+    assert world.texts[-1] == "You said: water the plants"
+
+
+# --- two at once, and too late --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["replay", "discard"])
+async def test_of_two_operators_at_once_one_wins_and_the_other_is_told(world: World, other: str) -> None:
+    await a_dead_message(world)
+    id = (await only(world)).id
+    both = asyncio.Barrier(2)
+    second = world.instance()
+    for app in (world.app, second):
+        _meet_before_the_first(app.store, Step.REPLAY, Step.DISCARD, barrier=both)
+    outcomes = await asyncio.gather(
+        world.app.dead_letter_actions.replay(id, who="first"),
+        getattr(second.dead_letter_actions, other)(id, who="second"),
+        return_exceptions=True,
+    )
+    [won] = [outcome for outcome in outcomes if isinstance(outcome, Summary)]
+    [lost] = [outcome for outcome in outcomes if isinstance(outcome, MovedOn)]
+    [action] = (await stored(world, id)).actions
+    assert action.who in str(lost)
+    assert won.state in str(lost)
+    await world.settle()
+    turns = sum(text == "You said: hello" for text in world.texts)
+    assert turns == (won.state is DeadLetterState.REPLAYED)
+    await second.close()
+
+
+def _meet_before_the_first(store: Any, *steps: Step, barrier: asyncio.Barrier) -> None:
+    """Both have read what they read before either writes."""
+    batch, met = store.batch, []
+
+    async def wait(*, step: Step, **arguments: Any) -> Any:
+        if step in steps and not met:
+            met.append(step)
+            await barrier.wait()
+        return await batch(step=step, **arguments)
+
+    store.batch = wait
+
+
+async def test_what_has_moved_on_is_not_replayed(world: World) -> None:
+    made = await a_dead_message(world)
+    letter = await only(world)
+    await replay(world)
+    with pytest.raises(MovedOn, match="replayed already: by ann@example"):
+        await replay(world, letter.id)
+    with pytest.raises(MovedOn, match="replayed already"):
+        await world.app.dead_letter_actions.discard(letter.id, who=WHO)
+    await world.settle()
+    # As if an older version had left the letter open.
+    documents = await world.app.store.query(partition=world.partition().key, kind="dead_letter")
+    [found] = [Stored(each.id, DeadLetter.model_validate(each.body), each.etag) for each in documents]
+    transaction = Transaction()
+    transaction.save(found, found.record.with_(state=DeadLetterState.OPEN))
+    await world.partition().commit(Step.REPLAY, transaction)
+    with pytest.raises(MovedOn, match="consumed"):
+        await replay(world, letter.id)
+    assert (await world.entry(made)).state is EntryState.CONSUMED
+
+
+@pytest.mark.parametrize("id", ["", "dl-", "dl-nonsense", "nonsense", "dl-é", "dl-" + "A" * 5000, "../../etc"])
+async def test_an_id_of_nothing_leads_nowhere(world: World, id: str) -> None:
+    for act in (
+        world.app.dead_letter_actions.show(id),
+        world.app.dead_letter_actions.replay(id, who=WHO),
+        world.app.dead_letter_actions.discard(id, who=WHO),
+    ):
+        with pytest.raises(NotThere):
+            await act
+
+
+async def test_an_id_leads_to_dead_letters_of_this_tenant_only(world: World) -> None:
+    made = await a_dead_message(world)
+    document = next(iter((await world.app.dead_letter_actions.show((await only(world)).id)).concerned))
+    assert made.id in document
+    for place in (world.partition().key, Partition("another", world.partition().key.key)):
+        with pytest.raises(NotThere):
+            await world.app.dead_letter_actions.show(letter_id(place, document))
+
+
+# --- replies that could not be delivered ----------------------------------------------------------------------
+
+
+async def test_a_replayed_part_goes_out_with_the_rest_of_its_message(world: World) -> None:
+    world.channel.outcomes.extend([None, Refused("chat not found")])
+    await world.arrive(LONG)
+    await world.settle()
+    before = await world.parts()
+    world.channel.sent.clear()
+    assert (await replay(world)).about is About.PART
+    assert await world.settle() == [OUTBOUND]
+    assert "".join(world.texts) == f"You said: {LONG}"[40:]
+    assert [(sent.key, sent.repeat) for sent in world.channel.sent] == [(part.key, False) for part in before[1:3]]
+    after = await world.parts()
+    assert [part.state for part in after[1:3]] == [PartState.MOVED] * 2
+    assert all(part.ttl for part in after[1:3])
+    box = await world.outbox()
+    assert (box.settled, box.parts, box.wake_at) == (len(after), len(after), None)
+
+
+async def test_a_part_that_may_have_arrived_says_so_when_it_is_replayed(world: World) -> None:
+    world.channel.outcomes.extend([OutcomeUnknown("time-out")] * 5)
+    await world.arrive("hello")
+    await world.settle()
+    for _ in range(8):
+        await world.pass_(seconds=301)
+    world.channel.sent.clear()
+    await replay(world)
+    await world.settle()
+    assert [(sent.text, sent.repeat) for sent in world.channel.sent] == [("You said: hello", True)]
+
+
+async def test_a_part_that_is_refused_again_is_the_same_dead_letter_and_no_news(world: World) -> None:
+    world.channel.outcomes.extend([None, Refused("chat not found")])
+    await world.arrive(LONG)
+    await world.settle()
+    letter = await only(world)
+    for n in (2, 3):
+        world.channel.outcomes.append(Refused(f"no, for the {n}th time"))
+        await replay(world)
+        await world.settle()
+        again = await only(world)
+        assert (again.id, again.failures) == (letter.id, n)
+    assert [failure.reason for failure in (await stored(world, letter.id)).earlier] == [
+        "chat not found",
+        "no, for the 2th time",
+    ]
+    assert "".join(world.texts[1:]) == words.NOT_DELIVERED, "told once"
+    world.channel.sent.clear()
+    await replay(world)
+    await world.settle()
+    assert "".join(world.texts) == f"You said: {LONG}"[40:]
+
+
+async def test_replaying_a_part_that_has_been_sent_again_is_refused(world: World) -> None:
+    world.channel.outcomes.append(Refused("chat not found"))
+    await world.arrive("hello")
+    await world.settle()
+    letter = await only(world)
+    part = await world.partition().part(1)
+    assert part
+    transaction = Transaction()
+    transaction.save(part, part.record.with_(state=PartState.MOVED))
+    await world.partition().commit(Step.REPLAY, transaction)
+    with pytest.raises(MovedOn):
+        await replay(world, letter.id)
+
+
+# --- events that were not taken in ----------------------------------------------------------------------------
+
+
+async def an_event_of_a_channel_that_is_off(world: World, text: str = "hello") -> InboundEvent:
+    made = world.say(text)
+    world.app._channels["fake"] = None
+    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
+    return made
+
+
+async def test_an_event_is_taken_in_when_its_channel_is_back(world: World) -> None:
+    made = await an_event_of_a_channel_that_is_off(world)
+    letter = await only(world)
+    assert (await replay(world)).state is DeadLetterState.OPEN, "the channel is still off"
+    again = await stored(world, letter.id)
+    assert ["not configured" in reason for reason in (again.reason, *(each.reason for each in again.earlier))] == [
+        True,
+        True,
+    ]
+    world.app._channels["fake"] = world.channel
+    assert (await replay(world, letter.id)).state is DeadLetterState.REPLAYED
+    await world.settle()
+    assert world.texts == ["You said: hello"]
+    assert (await world.entry(made)).state is EntryState.CONSUMED
+    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
+    await world.settle()
+    assert world.texts == ["You said: hello"], "a later delivery finds it in its mailbox"
+    assert len((await stored(world, letter.id)).actions) == 2
+
+
+async def test_a_person_who_was_told_of_it_hears_that_it_is_handled_now(world: World) -> None:
+    await an_event_of_a_channel_that_is_off(world)
+    world.app._channels["fake"] = world.channel
+    await world.pass_(seconds=61)
+    assert "".join(world.texts) == words.COULD_NOT
+    await replay(world)
+    await world.settle()
+    assert "".join(world.texts) == words.COULD_NOT + words.HANDLED_NOW + "You said: hello"
+
+
+async def test_an_event_that_fails_in_its_turn_is_the_same_dead_letter(world: World) -> None:
+    await an_event_of_a_channel_that_is_off(world)
+    letter = await only(world)
+    world.app._channels["fake"] = world.channel
+    world.assistant.troubles.append(Permanent("no such model"))
+    await replay(world)
+    await world.settle()
+    again = await only(world)
+    assert (again.id, again.about, again.reason, again.failures) == (letter.id, About.ENTRY, "no such model", 2)
+    await replay(world)
+    await world.settle()
+    assert world.texts[-1] == "You said: hello"
+
+
+async def test_an_event_that_came_in_meanwhile_closes_its_letter_and_has_one_turn(world: World) -> None:
+    made = await an_event_of_a_channel_that_is_off(world)
+    world.app._channels["fake"] = world.channel
+    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
+    assert (await replay(world)).state is DeadLetterState.REPLAYED
+    await world.settle()
+    assert sum(text == "You said: hello" for text in world.texts) == 1
+
+
+async def test_of_two_operators_who_take_an_event_in_one_wins(world: World) -> None:
+    await an_event_of_a_channel_that_is_off(world)
+    world.app._channels["fake"] = world.channel
+    id = (await only(world)).id
+    both, second = asyncio.Barrier(2), world.instance()
+    for app in (world.app, second):
+        _meet_before_the_first(app.store, Step.ARRIVE, Step.DISCARD, barrier=both)
+    outcomes = await asyncio.gather(
+        world.app.dead_letter_actions.replay(id, who="first"),
+        second.dead_letter_actions.discard(id, who="second"),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, MovedOn) for outcome in outcomes) == 1
+    [won] = [outcome for outcome in outcomes if isinstance(outcome, Summary)]
+    await world.settle()
+    assert ("You said: hello" in world.texts) is (won.state is DeadLetterState.REPLAYED)
+    await second.close()
+
+
+async def test_an_unreadable_event_stays_with_both_reasons(world: World) -> None:
+    made = world.say("").model_copy(update={"kind": EventKind.UNREADABLE, "reason": "no text"})
+    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
+    await world.settle()
+    assert (await replay(world)).state is DeadLetterState.OPEN
+    letter = await only(world)
+    assert (letter.about, letter.failures, letter.reason) == (About.EVENT, 2, "no text")
+    assert "".join(world.texts) == words.UNREADABLE, "told once"
+
+
+async def test_the_store_is_away_and_nothing_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await a_dead_message(world)
+    id = (await only(world)).id
+
+    async def away(**_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.app.store, "batch", away)
+        with pytest.raises(StoreUnavailable):
+            await replay(world, id)
+    assert (await only(world)).id == id
+
+
+# --- messages of a queue --------------------------------------------------------------------------------------
+
+
+async def test_garbage_of_a_queue_stays_with_both_reasons(world: World) -> None:
+    await world.app.intake.receive(b"garbage \xff")
+    assert (await replay(world)).state is DeadLetterState.OPEN
+    letter = await only(world)
+    assert (letter.about, letter.failures) == (About.MESSAGE, 2)
+    assert "not one of our events" in letter.reason
+
+
+async def test_an_event_that_an_older_version_could_not_read_is_taken_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world.say("hello")
+    body = Inbound(event=made).model_dump_json().encode()
+    await world.app.dead_letters.unroutable(body, reason="not one of our events")
+    assert (await replay(world)).state is DeadLetterState.REPLAYED
+    await world.settle()
+    assert world.texts == ["You said: hello"]
+
+
+async def test_a_bell_is_rung_again(world: World) -> None:
+    await world.arrive("hello")
+    for message in await world.app.broker.receive(queue=TURNS, limit=1):
+        await world.app.broker.complete(step=Step.SETTLE_TURNS, message=message)
+    body = world.bell().model_dump_json().encode()
+    await world.app.dead_letters.unroutable(body, reason="unknown field", queue=TURNS)
+    assert (await replay(world)).state is DeadLetterState.REPLAYED
+    await world.settle()
+    assert world.texts == ["You said: hello"]
+
+
+async def test_garbage_that_comes_again_after_its_letter_was_closed_is_recorded_again(world: World) -> None:
+    await world.app.intake.receive(b"garbage")
+    id = (await only(world)).id
+    await world.app.dead_letter_actions.discard(id, who=WHO)
+    await world.app.intake.receive(b"garbage")
+    letter = await only(world)
+    assert (letter.id, letter.failures) == (id, 2)
+
+
+# --- reminders ------------------------------------------------------------------------------------------------
+
+
+async def a_stuck_reminder(world: World, **options: str) -> UserReminders:
+    said = await world.arrive("hello")
+    await world.settle()
+    user = await world.app.people.recognise(said)
+    assert user
+    mine = UserReminders(
+        store=world.app.store,
+        clock=world.clock,
+        tenant="main",
+        user=user.id,
+        address=address_of(said),
+        time_zone="UTC",
+    )
+    await mine.set(key="k", text="stretch", due_at=world.in_(60), **options)
+    world.app._channels["fake"] = None
+    world.clock.pass_(seconds=61)
+    await world.app.schedules.fire()
+    return mine
+
+
+async def test_a_reminder_is_told_when_its_channel_is_back(world: World) -> None:
+    await a_stuck_reminder(world)
+    letter = await only(world)
+    assert (await replay(world)).about is About.REMINDER
+    await world.app.schedules.fire()
+    again = await only(world)
+    assert (again.id, again.failures) == (letter.id, 2), "the channel was still off"
+    world.app._channels["fake"] = world.channel
+    await replay(world)
+    await world.app.schedules.fire()
+    await world.settle()
+    assert world.texts[-1] == "You said: stretch"
+    assert await world.app.schedules.fire() == 0
+    assert (await world.app.dead_letter_actions.list()).letters == ()
+
+
+async def test_a_reminder_that_was_changed_meanwhile_is_left_alone(world: World) -> None:
+    mine = await a_stuck_reminder(world)
+    [reminder] = await mine.list()
+    await mine.change(id=reminder.id, due_at=world.in_(3600))
+    with pytest.raises(MovedOn):
+        await replay(world)
+    discarded = await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    assert discarded.state is DeadLetterState.DISCARDED
+    assert [left.id for left in await mine.list()] == [reminder.id]
+
+
+async def test_a_reminder_is_over_when_it_is_discarded(world: World) -> None:
+    mine = await a_stuck_reminder(world)
+    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    assert await mine.list() == []
+
+
+# --- discards -------------------------------------------------------------------------------------------------
+
+
+async def test_a_discarded_message_is_final_and_recorded(world: World) -> None:
+    made = await a_dead_message(world)
+    id = (await only(world)).id
+    done = await world.app.dead_letter_actions.discard(id, who=WHO, note="a test")
+    assert done.state is DeadLetterState.DISCARDED
+    kept = await stored(world, id)
+    assert [(action.who, action.what, action.note) for action in kept.actions] == [(WHO, "discard", "a test")]
+    entry, run = await world.entry(made), await world.partition().run(made.id)
+    assert run
+    assert (entry.state, run.record.state) == (EntryState.DEAD, RunState.FAILED)
+    assert all((kept.ttl, entry.ttl, run.record.ttl))
+    with pytest.raises(MovedOn, match="discarded already"):
+        await replay(world, id)
+    await world.arrive("hello")
+    await world.settle()
+    assert (await world.app.dead_letter_actions.list()).letters == (), "another delivery of it changes nothing"
+
+
+async def test_discarded_parts_are_final(world: World) -> None:
+    world.channel.outcomes.extend([None, Refused("chat not found")])
+    await world.arrive(LONG)
+    await world.settle()
+    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    assert [(part.state, bool(part.ttl)) for part in (await world.parts())[1:3]] == [
+        (PartState.REFUSED, True),
+        (PartState.DROPPED, True),
+    ]
+
+
+async def test_an_event_that_was_discarded_is_not_recorded_again(world: World) -> None:
+    made = await an_event_of_a_channel_that_is_off(world)
+    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
+    assert (await world.app.dead_letter_actions.list()).letters == ()
+
+
+# --- looking --------------------------------------------------------------------------------------------------
+
+
+async def test_the_list_has_pages_and_shows_no_text(world: World) -> None:
+    for n in range(5):
+        await a_dead_message(world, "a secret", n=n, chat=f"chat-{n}")
+        world.clock.pass_(seconds=1)
+    actions = world.app.dead_letter_actions
+    seen, continuation = [], ""
+    for size in (2, 2, 1):
+        listing = await actions.list(limit=2, continuation=continuation)
+        assert len(listing.letters) == size
+        assert "a secret" not in listing.model_dump_json()
+        seen += [letter.conversation for letter in listing.letters]
+        continuation = listing.continuation
+    assert continuation == ""
+    assert seen == [world.partition(f"chat-{n}").id for n in (4, 3, 2, 1, 0)]
+
+
+async def test_a_conversation_is_listed_with_what_is_closed(world: World) -> None:
+    await a_dead_message(world, n=1)
+    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    world.clock.pass_(seconds=1)
+    await a_dead_message(world, n=2)
+    listing = await world.app.dead_letter_actions.list(conversation=world.partition().id)
+    assert [letter.state for letter in listing.letters] == [DeadLetterState.OPEN, DeadLetterState.DISCARDED]
+
+
+async def test_everything_about_one_is_shown(world: World) -> None:
+    made = await a_dead_message(world, "my text")
+    details = await world.app.dead_letter_actions.show((await only(world)).id)
+    entry, run = details.concerned.values()
+    assert entry["event"]["text"] == "my text"
+    assert run["event"] == made.id
+    assert (details.words, details.told_at) == (words.COULD_NOT, world.clock.now())
+
+
+async def test_a_lost_race_against_the_conversation_is_no_lost_race_against_an_operator(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_dead_message(world)
+    batch, races = world.app.store.batch, iter([1, 2, 3])
+
+    async def busy(*, step: Step, **arguments: Any) -> Any:
+        if step is Step.REPLAY and next(races, None):
+            raise Conflict("the record moved")
+        return await batch(step=step, **arguments)
+
+    monkeypatch.setattr(world.app.store, "batch", busy)
+    assert (await replay(world)).state is DeadLetterState.REPLAYED
