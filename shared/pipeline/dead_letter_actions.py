@@ -20,6 +20,7 @@ from shared.messages import (
     InboundEvent,
     MovedOn,
     NotThere,
+    Permanent,
     QueueUnavailable,
     Transient,
     Unreadable,
@@ -146,7 +147,7 @@ class DeadLetterActions:
     async def _done(self, case: Case, what: str) -> Summary:
         letter = (await case.letter()).record
         shown = {"did": what, "dead_letter": case.id, "about": letter.about, "state": letter.state, "who": case.who}
-        log.warning("dead letter dealt with", extra={"fields": shown})
+        log.info("dead letter dealt with", extra={"fields": shown})
         return summary(case.partition.key, case.id, letter)
 
     # --- what lies in the letter's own partition ---
@@ -202,9 +203,12 @@ class DeadLetterActions:
                 await self._handle(letter.record.queue, letter.record.body.encode())
         except (Transient, MovedOn):
             raise
-        except Exception as trouble:
+        except (Permanent, Unreadable) as trouble:
+            await self._failed_again(case, reason=str(trouble))
+            return
+        except Exception as bug:
             log.exception("a dead letter could not be replayed")
-            await self._failed_again(case, reason=str(trouble) or type(trouble).__name__)
+            await self._failed_again(case, reason=f"{type(bug).__name__} in a replay")
             return
         if (await case.letter()).record.state is DeadLetterState.OPEN:
             # It was in its mailbox before, or lies in another partition: then the letter is closed by itself.
