@@ -191,14 +191,19 @@ class Received:
 class Broker(Queue, Protocol):
     """A whole broker with Service Bus's semantics: what the embedded host receives from."""
 
-    async def receive(self, *, queue: str, limit: int) -> Sequence[Received]:
-        """Lock up to `limit` messages of a queue without sessions (or of a dead-letter path); never waits."""
+    async def receive(self, *, queue: str, limit: int, timeout: float = 0.0) -> Sequence[Received]:
+        """Lock up to `limit` messages of a queue without sessions (or of a dead-letter path).
+
+        Where there are none, it waits for up to `timeout` seconds; it may return with none before.
+        """
 
     async def accept_session(self, *, queue: str) -> str | None:
         """Lock a session that has messages and that nobody holds; None when there is none; never waits."""
 
-    async def receive_session(self, *, queue: str, session: str, limit: int) -> Sequence[Received]:
-        """Lock the next messages of a session held by this broker, in order; never waits."""
+    async def receive_session(
+        self, *, queue: str, session: str, limit: int, timeout: float = 0.0
+    ) -> Sequence[Received]:
+        """Lock the next messages of a session held by this broker, in order; waits as `receive` does."""
 
     async def release_session(self, *, queue: str, session: str) -> None:
         """Give a session back."""
@@ -358,13 +363,22 @@ class Reminders(Protocol):
     async def list(self) -> Sequence[Reminder]:
         """The open ones, the next due first."""
 
-    async def change(
-        self, *, id: str, text: str | None = None, due_at: datetime | None = None, repeat: str | None = None
-    ) -> Reminder:
-        """Change what is given. Raises ToolError where there is no such reminder."""
+    async def done(self, *, key: str) -> Reminder | None:
+        """What a call of this `key` set, changed or cancelled before, as it is now; None where there was none."""
 
-    async def cancel(self, *, id: str) -> Reminder:
-        """Cancel one. Raises ToolError where there is no such reminder."""
+    async def change(
+        self,
+        *,
+        id: str,
+        text: str | None = None,
+        due_at: datetime | None = None,
+        repeat: str | None = None,
+        key: str = "",
+    ) -> Reminder:
+        """Change what is given; the same `key` changes once. Raises ToolError where there is no such reminder."""
+
+    async def cancel(self, *, id: str, key: str = "") -> Reminder:
+        """Cancel one; the same `key` cancels once. Raises ToolError where there is no such reminder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from shared.ports import Clock, Create, Document, Partition, Reminder, Replace, 
 from shared.steps import Step
 
 KIND = "reminder"
+CALL = "reminder_call"
 RING = "schedules"
 """Reminders ring no queue: the schedules stage looks for what is due itself."""
 MOST_OPEN = 200
@@ -80,6 +81,15 @@ class ReminderRecord(Record):
             return told.ended(ReminderState.DONE)
 
 
+class CallRecord(Record):
+    """Beside a reminder: that a call changed or cancelled it. Written together with what the call did."""
+
+    kind: Literal["reminder_call"] = "reminder_call"
+    name: str
+    """The reminder's."""
+    ttl: int = KEEP_FINISHED
+
+
 class UserReminders:
     """The Reminders port for one user in one conversation."""
 
@@ -97,7 +107,7 @@ class UserReminders:
 
         Raises ToolError when the user has MOST_OPEN of them.
         """
-        name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:_NAME_LENGTH]
+        name = _digest(key)[:_NAME_LENGTH]
         if known := await self._store.read(partition=self._partition, id=_id(name)):
             return _shown(_record(known))
         if len(await self._open()) >= MOST_OPEN:
@@ -124,10 +134,27 @@ class UserReminders:
         """The open ones, the next due first."""
         return [_shown(_record(document)) for document in await self._open()]
 
+    async def done(self, *, key: str) -> Reminder | None:
+        """What a call of this `key` set, changed or cancelled before, as it is now; None where there was none."""
+        found = await self._store.read(partition=self._partition, id=_id(_digest(key)[:_NAME_LENGTH]))
+        if found is None and (call := await self._store.read(partition=self._partition, id=_call_id(key))):
+            name = CallRecord.model_validate(call.body).name
+            found = await self._store.read(partition=self._partition, id=_id(name))
+        return _shown(_record(found)) if found else None
+
     async def change(
-        self, *, id: str, text: str | None = None, due_at: datetime | None = None, repeat: str | None = None
+        self,
+        *,
+        id: str,
+        text: str | None = None,
+        due_at: datetime | None = None,
+        repeat: str | None = None,
+        key: str = "",
     ) -> Reminder:
-        """Change what is given; an empty `repeat` ends the repetition. Raises ToolError where none of that id is open."""
+        """Change what is given, once for a `key`; an empty `repeat` ends the repetition.
+
+        Raises ToolError where none of that id is open.
+        """
 
         def changed(record: ReminderRecord) -> ReminderRecord:
             if text is not None:
@@ -136,26 +163,30 @@ class UserReminders:
                 record = record.with_(repeat=repeat, time_zone=self._time_zone)
             return record.due(due_at) if due_at is not None else record
 
-        return await self._alter(id, changed)
+        return await self._alter(key, id, changed)
 
-    async def cancel(self, *, id: str) -> Reminder:
-        """Cancel one. Raises ToolError where none of that id is open."""
-        return await self._alter(id, lambda record: record.ended(ReminderState.CANCELLED))
+    async def cancel(self, *, id: str, key: str = "") -> Reminder:
+        """Cancel one, once for a `key`. Raises ToolError where none of that id is open."""
+        return await self._alter(key, id, lambda record: record.ended(ReminderState.CANCELLED))
 
     async def _open(self) -> Sequence[Document]:
         return await self._store.query(
             partition=self._partition, kind=KIND, states=(ReminderState.OPEN,), limit=MOST_OPEN
         )
 
-    async def _alter(self, name: str, change: Callable[[ReminderRecord], ReminderRecord]) -> Reminder:
+    async def _alter(self, key: str, name: str, change: Callable[[ReminderRecord], ReminderRecord]) -> Reminder:
+        call = [Create(_call_id(key), CallRecord(name=name).model_dump(mode="json"))] if key else []
         for _ in range(_RACES):
+            if key and (known := await self.done(key=key)):
+                return known
             document = await self._store.read(partition=self._partition, id=_id(name))
             record = _record(document) if document else None
             if document is None or record is None or record.state is not ReminderState.OPEN:
                 raise ToolError(f"There is no open reminder with the id {name!r}.")
             changed = change(record)
+            altered = Replace(document.id, _body(changed), document.etag)
             try:
-                await _replace(self._store, Step.SET_REMINDER, document, changed)
+                await _write(self._store, self._partition, Step.SET_REMINDER, altered, *call)
             except Conflict:
                 continue
             return _shown(changed)
@@ -208,6 +239,14 @@ def _id(name: str) -> str:
     return ids.document(KIND, name)
 
 
+def _call_id(key: str) -> str:
+    return ids.document(CALL, _digest(key))
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _record(document: Document) -> ReminderRecord:
     return ReminderRecord.model_validate(document.body)
 
@@ -220,8 +259,8 @@ def _shown(record: ReminderRecord) -> Reminder:
     return Reminder(id=record.name, text=record.text, due_at=record.due_at, repeat=record.repeat)
 
 
-async def _write(store: Store, partition: Partition, step: Step, operation: Create | Replace) -> None:
-    await store.batch(step=step, partition=partition, operations=[operation])
+async def _write(store: Store, partition: Partition, step: Step, *operations: Create | Replace) -> None:
+    await store.batch(step=step, partition=partition, operations=operations)
 
 
 async def _replace(store: Store, step: Step, document: Document, record: ReminderRecord) -> None:

@@ -53,6 +53,8 @@ class WriteFile:
     arguments: type[BaseModel] = NewFile
     effect = Effect.WRITE
     progress = "Writing a file"
+    repeatable = True
+    """What goes to the person is the file that the result names: one from a call that was cut off is seen by nobody."""
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
         """Store it and attach it."""

@@ -65,6 +65,8 @@ class Remember:
     arguments: type[BaseModel] = Remembering
     effect = Effect.WRITE
     progress = "Remembering that"
+    repeatable = True
+    """The key comes from the arguments alone, so a second call writes what the first one wrote."""
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
         """Keep it."""
@@ -94,7 +96,11 @@ class Recall:
 
 
 class Forget:
-    """Forgets one thing, or everything."""
+    """Forgets one thing, or everything.
+
+    It is not repeatable: a second call would forget what was remembered in between, or, of two things that the words
+    match, the one that was to stay.
+    """
 
     name = "forget"
     description = "Forget one thing that was remembered, or everything, when the person asks for it."

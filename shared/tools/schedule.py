@@ -194,10 +194,13 @@ class SetReminder:
     arguments: type[BaseModel] = NewReminder
     effect = Effect.WRITE
     progress = "Setting a reminder"
+    repeatable = True
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
         """Set it; the same call of the same turn sets it once."""
         assert isinstance(arguments, NewReminder)
+        if known := await context.reminders.done(key=context.key):
+            return _answer("The reminder is set", known, context)
         when = _when(at=arguments.at, in_minutes=arguments.in_minutes, repeat=arguments.repeat, context=context)
         if when.due_at is None:
             raise ToolError("Say when: at a time, in some minutes, or how it repeats.")
@@ -232,16 +235,19 @@ class ChangeReminder:
     arguments: type[BaseModel] = ReminderChange
     effect = Effect.WRITE
     progress = "Changing a reminder"
+    repeatable = True
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
-        """Change what is given."""
+        """Change what is given, once in the same call of the same turn."""
         assert isinstance(arguments, ReminderChange)
+        if known := await context.reminders.done(key=context.key):
+            return _answer("The reminder is changed", known, context)
         when = _when(at=arguments.at, in_minutes=arguments.in_minutes, repeat=arguments.repeat, context=context)
         if arguments.text is None and when.due_at is None and when.repeat is None:
             raise ToolError("Say what to change: the text, the time or the repetition.")
         picked = await _pick(arguments.reminder, context)
         changed = await context.reminders.change(
-            id=picked.id, text=arguments.text, due_at=when.due_at, repeat=when.repeat
+            id=picked.id, text=arguments.text, due_at=when.due_at, repeat=when.repeat, key=context.key
         )
         return _answer("The reminder is changed", changed, context, when.note)
 
@@ -254,12 +260,16 @@ class CancelReminder:
     arguments: type[BaseModel] = WhichReminder
     effect = Effect.WRITE
     progress = "Cancelling a reminder"
+    repeatable = True
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
-        """Cancel it."""
+        """Cancel it, once in the same call of the same turn."""
         assert isinstance(arguments, WhichReminder)
-        picked = await _pick(arguments.reminder, context)
-        cancelled = await context.reminders.cancel(id=picked.id)
+        cancelled = await context.reminders.done(key=context.key)
+        if cancelled is None:
+            # What was meant is looked for only once: the same number or words may mean another one by now.
+            picked = await _pick(arguments.reminder, context)
+            cancelled = await context.reminders.cancel(id=picked.id, key=context.key)
         return ToolResult(f"The reminder is cancelled: “{_short(cancelled.text)}”.")
 
 

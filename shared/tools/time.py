@@ -91,6 +91,7 @@ class SetTimeZone:
     arguments: type[BaseModel] = Zone
     effect = Effect.WRITE
     progress = "Setting your time zone"
+    repeatable = True
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
         """Keep it."""

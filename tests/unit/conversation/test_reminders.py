@@ -289,3 +289,28 @@ async def test_a_change_during_a_move_does_not_leave_two(store: Store) -> None:
     assert changed.is_set()
     assert await of(store, "source").list() == []
     assert len(await of(store, "target").list()) == 1
+
+
+async def test_the_same_key_changes_and_cancels_once(store: Store) -> None:
+    mine = of(store)
+    reminder = await mine.set(key="call 1", text="tea", due_at=START + HOUR)
+    await asyncio.gather(*[mine.change(id=reminder.id, text="coffee", key="call 2") for _ in range(3)])
+    await mine.change(id=reminder.id, text="water", key="call 3")
+    assert (await mine.change(id=reminder.id, text="coffee", key="call 2")).text == "water", "it was changed later"
+    cancelled = [await mine.cancel(id=reminder.id, key="call 4") for _ in range(2)]
+    assert cancelled[0] == cancelled[1]
+    with pytest.raises(ToolError, match="no open reminder"):
+        await mine.cancel(id=reminder.id, key="call 5")
+
+
+async def test_what_a_call_did_can_be_asked_later(store: Store) -> None:
+    mine = of(store)
+    reminder = await mine.set(key="call 1", text="tea", due_at=START + HOUR)
+    await mine.change(id=reminder.id, text="coffee", key="call 2")
+    await mine.cancel(id=reminder.id, key="call 3")
+    for key in ("call 1", "call 2", "call 3"):
+        found = await mine.done(key=key)
+        assert found is not None
+        assert (found.id, found.text) == (reminder.id, "coffee")
+    assert await mine.done(key="call 4") is None
+    assert await of(store, "other").done(key="call 2") is None
