@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from local.host_json import HostJson
-from local.indexing import Function, HttpFunction, QueueFunction, TimerFunction
+from local.indexing import Function, HttpFunction, QueueFunction, TimerFunction, uses_durable
 from local.invocations import Invocations
 from shared.messages import SettingError
 from shared.ports import Broker, Clock
 from shared.settings import Settings
 from shared.topology import BACKGROUND, QUEUES
+
+if TYPE_CHECKING:
+    from local.durable.service import DurableService
 
 DRAIN_SECONDS = 10.0
 """How long a host that stops lets invocations finish; what is cut off then is redelivered."""
@@ -59,11 +62,12 @@ class Host:
 
     async def start(self, listening: socket.socket | None = None) -> None:
         """Begin to serve; `listening` takes the HTTP connections. Raises SettingError where something is not set."""
+        durable = await self._durable()
         if listening:
             await self._serve(listening)
             await asyncio.sleep(HEAD_START_SECONDS)
             await self._invocations.quiet(seconds=HEAD_START_SECONDS, at_most=1.0)
-        for pump in self._pumps():
+        for pump in (*durable, *self._pumps()):
             pump.start()
             self._stops.append(pump.stop)
 
@@ -88,6 +92,23 @@ class Host:
         )
         await server.start(listening)
         self._stops.append(server.stop)
+
+    async def _durable(self) -> list[DurableService]:
+        """Durable Functions, where a function needs them; its clients work from now on and to the very end."""
+        if not any(uses_durable(function) for function in self._functions):
+            return []
+        from local.durable.service import DurableService
+
+        service = DurableService(
+            functions=self._functions,
+            invocations=self._invocations,
+            settings=self._settings,
+            options=self._host_json.extensions.durable_task,
+            clock=self._clock,
+        )
+        self._ends.append(service.close)
+        await service.connect()
+        return [service]
 
     def _pumps(self) -> list[_Pump]:
         queues = [function for function in self._functions if isinstance(function, QueueFunction)]

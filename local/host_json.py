@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from pydantic.alias_generators import to_camel
 
 from shared.messages import SettingError
@@ -35,11 +35,23 @@ class HttpOptions(_Section):
     route_prefix: str = "api"
 
 
+class DurableTaskOptions(_Section):
+    """`extensions.durableTask`. The storage provider is the deployment's; the defaults are those of one core."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    hub_name: str = Field(default="TestHubName", pattern="^[A-Za-z][A-Za-z0-9]{2,44}$")
+    max_concurrent_activity_functions: PositiveInt = 10
+    max_concurrent_orchestrator_functions: PositiveInt = 10
+    storage_provider: dict[str, Any] = {}
+
+
 class Extensions(_Section):
     """`extensions`."""
 
     http: HttpOptions = HttpOptions()
     service_bus: ServiceBusOptions = ServiceBusOptions()
+    durable_task: DurableTaskOptions = DurableTaskOptions()
 
 
 class HostJson(_Section):

@@ -23,9 +23,14 @@ _IMPLEMENTED = {
     "http": _COMMON,
     "serviceBusTrigger": _COMMON | {"queueName", "connection", "isSessionsEnabled", "cardinality"},
     "timerTrigger": _COMMON | {"schedule", "runOnStartup", "useMonitor"},
+    "orchestrationTrigger": _COMMON | {"orchestration"},
+    "activityTrigger": _COMMON | {"activity"},
+    "durableClient": _COMMON,
 }
 """The bindings of this host and the properties of each that it keeps to."""
 _SETTING = re.compile(r"%([^%]+)%")
+_ORCHESTRATOR_ARGUMENT = "context"
+"""Azure's worker takes no other name (`azure_functions_runtime`): it looks at the function that the decorator made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class HttpFunction:
     route: str
     methods: frozenset[str]
     anonymous: bool
+    client: str = ""
+    """The argument that takes a Durable client, of a function that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class QueueFunction:
     argument: str
     queue: str
     sessions: bool
+    client: str = ""
 
     @property
     def dead_letters(self) -> bool:
@@ -66,9 +74,37 @@ class TimerFunction:
     schedule: str
     at_start: bool
     monitored: bool
+    client: str = ""
 
 
-Function = HttpFunction | QueueFunction | TimerFunction
+@dataclass(frozen=True, slots=True)
+class OrchestratorFunction:
+    """A function that an orchestration replays. It is `known_as` a name of its own to those who start it."""
+
+    name: str
+    call: UserFunction
+    argument: str
+    known_as: str
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityFunction:
+    """A function that does a piece of an orchestration's work, `known_as` a name of its own to orchestrators."""
+
+    name: str
+    call: UserFunction
+    argument: str
+    known_as: str
+    client: str = ""
+
+
+Function = HttpFunction | QueueFunction | TimerFunction | OrchestratorFunction | ActivityFunction
+
+
+def uses_durable(function: Function) -> bool:
+    """Whether Durable Functions must be there for a function: to run it, or for its client."""
+    return isinstance(function, OrchestratorFunction | ActivityFunction) or bool(function.client)
 
 
 def index(functions: Iterable[func.Function], *, app_settings: Mapping[str, str]) -> list[Function]:
@@ -87,8 +123,8 @@ def _describe(function: func.Function, app_settings: Mapping[str, str]) -> Funct
     if function.http_type != "function":
         raise SettingError(f"function {name}: the local host implements no {function.http_type} applications")
     written, argument = function.get_user_function(), str(trigger["name"])
-    if list(inspect.signature(written).parameters) != [argument]:
-        raise SettingError(f"function {name}: it must take {argument}, the argument of its trigger, and nothing else")
+    client = _client(name, bindings)
+    _check_arguments(name, written, trigger, client)
     call = _awaitable(written)
     match trigger["type"]:
         case "httpTrigger":
@@ -100,12 +136,17 @@ def _describe(function: func.Function, app_settings: Mapping[str, str]) -> Funct
                 route=trigger.get("route") or name,
                 methods=frozenset(_text(method).upper() for method in trigger.get("methods") or ()),
                 anonymous=level is not None and _text(level).lower() == "anonymous",
+                client=client,
             )
         case "serviceBusTrigger":
             if _text(trigger.get("cardinality") or "one").lower() != "one":
                 raise SettingError(f"function {name}: the local host implements cardinality one only")
             queue = _resolve(name, trigger["queueName"], app_settings)
-            return QueueFunction(name, call, argument, queue, sessions=bool(trigger.get("isSessionsEnabled")))
+            return QueueFunction(name, call, argument, queue, bool(trigger.get("isSessionsEnabled")), client)
+        case "orchestrationTrigger":
+            return OrchestratorFunction(name, call, argument, trigger.get("orchestration") or name, client)
+        case "activityTrigger":
+            return ActivityFunction(name, call, argument, trigger.get("activity") or name, client)
         case _:
             return TimerFunction(
                 name,
@@ -114,7 +155,30 @@ def _describe(function: func.Function, app_settings: Mapping[str, str]) -> Funct
                 schedule=_resolve(name, trigger["schedule"], app_settings),
                 at_start=bool(trigger.get("runOnStartup")),
                 monitored=trigger.get("useMonitor") is not False,
+                client=client,
             )
+
+
+def _client(name: str, bindings: Iterable[Mapping[str, Any]]) -> str:
+    """The argument that takes a Durable client; empty where there is none."""
+    clients = [str(binding["name"]) for binding in bindings if binding["type"] == "durableClient"]
+    if len(clients) > 1:
+        raise SettingError(f"function {name}: the local host implements one durableClient for a function")
+    return clients[0] if clients else ""
+
+
+def _check_arguments(name: str, written: Callable[..., Any], trigger: Mapping[str, Any], client: str) -> None:
+    argument = str(trigger["name"])
+    if trigger["type"] == "orchestrationTrigger" and argument != _ORCHESTRATOR_ARGUMENT:
+        raise SettingError(
+            f"function {name}: the argument of an orchestrator must be called {_ORCHESTRATOR_ARGUMENT}, not {argument}"
+        )
+    taken = [argument, client] if client else [argument]
+    if sorted(inspect.signature(written).parameters) != sorted(taken):
+        raise SettingError(
+            f"function {name}: it must take {' and '.join(taken)}, the argument{'s' if client else ''} of its trigger"
+            f"{' and its client' if client else ''}, and nothing else"
+        )
 
 
 def _awaitable(call: Callable[..., Any]) -> UserFunction:

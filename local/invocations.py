@@ -19,15 +19,20 @@ class Invocations:
         self._last_interactive = float("-inf")
         self._idle = asyncio.Event()
         self._idle.set()
+        self.durable_client = ""
+        """What a function's Durable client is made of: the JSON of its binding."""
 
     async def run(self, function: Function, argument: object, *, interactive: bool) -> Any:
         """Call the function and return its result. Raises whatever it raises, and TimeoutError past functionTimeout."""
+        arguments = {function.argument: argument}
+        if function.client:
+            arguments[function.client] = self.durable_client
         if interactive:
             self._interactive += 1
             self._idle.clear()
         try:
             async with asyncio.timeout(self._seconds):
-                return await function.call(**{function.argument: argument})
+                return await function.call(**arguments)
         finally:
             if interactive:
                 self._interactive -= 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from local.indexing import Function, HttpFunction, QueueFunction
+from local.indexing import ActivityFunction, Function, HttpFunction, OrchestratorFunction, QueueFunction
 from shared import topology
 from shared.messages import SettingError
 
 HTTP = "http"
 DEAD_LETTERS = "dead_letters"
+DURABLE = "durable"
+"""Orchestrations and activities: Flex Consumption scales them together."""
 
 _OF_QUEUE = MappingProxyType(
     {
@@ -23,7 +25,7 @@ _OF_QUEUE = MappingProxyType(
 )
 _OF_TIMERS = ("schedules", "sweeper")
 
-ROLES = (HTTP, *_OF_QUEUE.values(), *_OF_TIMERS)
+ROLES = (HTTP, *_OF_QUEUE.values(), *_OF_TIMERS, DURABLE)
 """Every name that `up --role` takes."""
 
 
@@ -31,6 +33,8 @@ def role_of(function: Function) -> str:
     """The scale group of a function. Raises SettingError where it has none."""
     if isinstance(function, HttpFunction):
         return HTTP
+    if isinstance(function, OrchestratorFunction | ActivityFunction):
+        return DURABLE
     if isinstance(function, QueueFunction):
         role = DEAD_LETTERS if function.dead_letters else _OF_QUEUE.get(function.queue)
         if role is None:

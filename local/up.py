@@ -30,7 +30,7 @@ BACKLOG = 1024
 GARBAGE_THRESHOLD = 20_000
 """Allocations between collections of the youngest objects: the default of 700 doubles the 95th percentile."""
 HTTP_ROLES = (None, "http")
-THINKING_ROLES = (None, "turns", "background")
+THINKING_ROLES = (None, "turns", "background", "durable")
 WARM_SECONDS = 1.0
 """How long after the start the assistant's libraries are loaded, unless a turn needs them earlier."""
 
