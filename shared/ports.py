@@ -343,6 +343,14 @@ class Effect(StrEnum):
     DESTRUCTIVE = "destructive"
 
 
+class Permission(StrEnum):
+    """Whether a tool may be called."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
 @dataclass(frozen=True, slots=True)
 class Reminder:
     """A reminder of a user, to be told in the conversation where it was set."""
@@ -511,6 +519,14 @@ class Describing(Protocol):
 
     def doing(self, *, arguments: BaseModel) -> str:
         """What the person sees while it runs."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A tool that can say what a call would do, so that a person who must approve it understands it."""
+
+    def explain(self, *, arguments: BaseModel) -> str:
+        """Plain words that complete “May I …?”: `forget everything that I remember about you`."""
 
 
 @runtime_checkable

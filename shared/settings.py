@@ -81,9 +81,25 @@ class Settings(EnvironmentSettings):
         description="How long a conversation's lease lasts; renewed every third of it.",
     )
     turn_seconds: float = Field(
-        60, alias="PRAXOS_TURN_SECONDS", gt=0, le=240, description="How long one turn may take."
+        60, alias="PRAXOS_TURN_SECONDS", gt=0, le=240, description="How long a turn works before it goes on as a long run."
     )
     turn_steps: int = Field(12, alias="PRAXOS_TURN_STEPS", gt=0, description="How many tool calls one turn may make.")
+    segment_seconds: float = Field(
+        240,
+        alias="PRAXOS_SEGMENT_SECONDS",
+        gt=0,
+        le=300,
+        description="How long a run that was handed over works at a time.",
+    )
+    run_seconds: float = Field(
+        14_400, alias="PRAXOS_RUN_SECONDS", gt=0, description="How long one run may work in all, its waiting apart."
+    )
+    run_model_calls: int = Field(
+        500, alias="PRAXOS_RUN_MODEL_CALLS", gt=0, description="How many times one run may ask the model."
+    )
+    run_tokens: int = Field(
+        5_000_000, alias="PRAXOS_RUN_TOKENS", gt=0, description="How many tokens, in and out, one run may take."
+    )
     drain_seconds: float = Field(
         120,
         alias="PRAXOS_DRAIN_SECONDS",
@@ -99,6 +115,28 @@ class Settings(EnvironmentSettings):
     )
     give_up_hours: float = Field(
         24, alias="PRAXOS_GIVE_UP_HOURS", gt=0, description="When transient trouble becomes a dead letter."
+    )
+    question_hours: float = Field(
+        24,
+        alias="PRAXOS_QUESTION_HOURS",
+        gt=0,
+        le=2160,
+        description="How long a question waits for its answer; half-way the person is reminded.",
+    )
+    tools_ask: str = Field(
+        "",
+        alias="PRAXOS_TOOLS_ASK",
+        description="Tools whose calls a person must approve, with commas; those that destroy something always do.",
+    )
+    tools_allow: str = Field(
+        "", alias="PRAXOS_TOOLS_ALLOW", description="Tools that need no approval although they destroy something."
+    )
+    tools_deny: str = Field("", alias="PRAXOS_TOOLS_DENY", description="Tools that are never called, with commas.")
+    approver: str = Field(
+        "",
+        alias="PRAXOS_APPROVER",
+        pattern="^(owner|[^:]+:.+)?$",
+        description="Who approves tool calls for everybody: owner, or CHANNEL:ID; empty: each person their own.",
     )
     history_messages: int = Field(
         20,

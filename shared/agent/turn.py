@@ -10,6 +10,7 @@ from typing import Protocol
 from shared.conversation.states import EffectState
 from shared.messages import Attachment, PraxosError
 from shared.ports import Effect, Json, ToolContext
+from shared.ports import Permission as Permission  # noqa: PLC0414  a word of the agent's too; access may not import it from here
 
 
 class Role(StrEnum):
@@ -187,14 +188,6 @@ class Ledger(Protocol):
 
     async def finish(self, *, key: str, state: EffectState, result: Json, why: str = "") -> None:
         """Record what came of it."""
-
-
-class Permission(StrEnum):
-    """Whether a tool may be called."""
-
-    ALLOW = "allow"
-    ASK = "ask"
-    DENY = "deny"
 
 
 class Control(Protocol):

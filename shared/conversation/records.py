@@ -95,6 +95,8 @@ class OpenRun(BaseModel):
     """True while it waits for an answer: then it holds up nothing."""
     asks: tuple[str, ...] = ()
     """The ids of its open questions."""
+    question: str = ""
+    """The beginning of the first of them."""
 
 
 class ConversationRecord(Leased):
@@ -186,7 +188,7 @@ class Run(Record):
     revision: str = ""
     """What the agent was when it wrote the checkpoint."""
     taken: tuple[str, ...] = ()
-    """The events of entries that it took in while it worked and that are in no accepted checkpoint yet."""
+    """The events of the entries that it took in while it worked and that are consumed, the oldest first."""
     segments: int = 0
     starts: int = 0
     """How often a segment was begun without a recorded step."""
@@ -256,6 +258,8 @@ class QuestionRecord(Record):
     """The id of the tool call that asks."""
     tool: str = ""
     arguments: dict[str, Any] = {}
+    what: str = ""
+    """What it is about in a few plain words, to name it by: `forget everything that I remember about you`."""
     text: str
     """The whole question as the person read it, in Markdown."""
     options: tuple[str, ...] = ()
@@ -263,6 +267,8 @@ class QuestionRecord(Record):
     """What its buttons carry; nobody can guess it."""
     user: str
     """Who may answer."""
+    name: str = ""
+    """The name of who may answer."""
     routed: Address | None = None
     """Where it was asked, if not in the run's conversation."""
     told: bool = True
