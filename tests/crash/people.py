@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,10 @@ import aiohttp
 from shared import ids
 from shared.clock import SystemClock
 from shared.conversation.mailbox import arrive
-from shared.conversation.partition import ConversationPartition
+from shared.conversation.partition import ConversationPartition, entry_id
 from shared.messages import EventKind, InboundEvent, Sender
-from shared.ports import QueueMessage
+from shared.pipeline.dead_letters import dead_letter_id
+from shared.ports import Partition, QueueMessage
 from shared.queues.sqlite import FILE as QUEUES_FILE
 from shared.queues.sqlite import SqliteBroker
 from shared.settings import Sync
@@ -23,6 +25,7 @@ from shared.steps import Step
 from shared.topology import INBOUND
 from tests.crash import truth
 from tests.crash.host import AWAY, NEVER, SLOWLY
+from tests.crash.operators import Operator
 from tests.crash.traffic import Said, Traffic, conversation
 from tests.crash.waiting import until
 from tests.fakes import telegram_updates as updates
@@ -45,6 +48,7 @@ class People:
         self._home = home
         self._traffic = traffic
         self._telegram = telegram
+        self._operator = Operator(home, traffic.port, patience=ERRAND_SECONDS)
         self._rounds = itertools.count(1)
         self._unposted: list[Said] = []
 
@@ -72,7 +76,7 @@ class People:
             for chat in PLAIN:
                 say(chat, f"c{chat} r{n} n{turn}")
         say(MODEL_AWAY, f"{AWAY} c{MODEL_AWAY} r{n} n1")
-        say(MODEL_NEVER, f"{NEVER} c{MODEL_NEVER} r{n} n1")
+        hopeless = say(MODEL_NEVER, f"{NEVER} c{MODEL_NEVER} r{n} n1")
         for chat in (MODEL_AWAY, MODEL_NEVER, THROTTLED, REFUSED):
             say(chat, f"c{chat} r{n} n2")
         for text in ("/help", f"c{COMMANDS} r{n} n1", "/new", f"c{COMMANDS} r{n} n2", "/start"):
@@ -83,7 +87,10 @@ class People:
         self._say_something_unreadable(n)
         self.errands += [asyncio.create_task(self._link(n)), asyncio.create_task(self._write_on_the_page(n))]
         self.errands.append(asyncio.create_task(self._lose_a_bell(n)))
-        await self._queue_garbage(n)
+        garbage = f"garbage {n}".encode()
+        self.errands.append(asyncio.create_task(self._try_again(hopeless)))
+        self.errands.append(asyncio.create_task(self._put_aside(garbage)))
+        await self._queue(garbage)
 
     def _say_something_unreadable(self, n: int) -> None:
         chat = STRANGER + 50 + n
@@ -133,10 +140,21 @@ class People:
         await store.close()
         self._unposted.append(said)
 
-    async def _queue_garbage(self, n: int) -> None:
+    async def _try_again(self, said: Said) -> None:
+        """An operator replays what no model will answer: it fails again."""
+        partition = Partition("main", ids.partition(conversation(said.chat)))
+        await self._operator.replay(partition, dead_letter_id(entry_id(said.event)))
+
+    async def _put_aside(self, garbage: bytes) -> None:
+        """An operator discards what nobody can read."""
+        unrouted = ids.unrouted(tenant="main", channel="queue", account=INBOUND)
+        subject = hashlib.sha256(garbage).hexdigest()
+        await self._operator.discard(Partition("main", ids.partition(unrouted)), dead_letter_id(subject))
+
+    async def _queue(self, garbage: bytes) -> None:
         """What no version of ours has ever queued."""
         broker = SqliteBroker(path=self._home / QUEUES_FILE, sync=Sync.NORMAL, clock=SystemClock())
-        message = QueueMessage(body=f"garbage {n}".encode(), id=ids.fresh(), session="garbage")
+        message = QueueMessage(body=garbage, id=ids.fresh(), session="garbage")
         await broker.send(step=Step.ENQUEUE, queue=INBOUND, messages=[message])
         await broker.close()
 
