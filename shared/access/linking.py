@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared import ids
-from shared.access.people import People, identity_of
+from shared.access.people import People, home_of, identity_of
 from shared.access.records import CODE, DEPLOYMENT, OWNER, LinkCode, Ownership, Role, User
 from shared.messages import Conflict, InboundEvent
 from shared.ports import Clock, Create, Partition, Replace, SecretStore, Store
@@ -114,7 +114,9 @@ class Linking:
             found = await self._store.read(partition=partition, id=OWNER)
             if found is None or found.body["event"] != event.id:
                 return Linked(Outcome.TAKEN)
-        owner = await self._people.change(user.id, lambda known: known.with_(role=Role.OWNER))
+        owner = await self._people.change(
+            user.id, lambda known: known.with_(role=Role.OWNER, home=home_of(event) or known.home)
+        )
         return Linked(Outcome.DONE, owner)
 
     async def claimed(self) -> bool:
@@ -132,7 +134,8 @@ class Linking:
         joined = await self._people.change(
             code.user,
             lambda known: known.with_(
-                identities=known.identities if identity in known.identities else (*known.identities, identity)
+                identities=known.identities if identity in known.identities else (*known.identities, identity),
+                home=known.home or home_of(event),
             ),
         )
         await self._people.point(identity, code.user)

@@ -8,8 +8,20 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from shared import ids
-from shared.access.records import POINTER, USER, PersonRecord, Pointer, Role, User
-from shared.messages import Conflict, EventKind, InboundEvent
+from shared.access.records import (
+    APPROVER,
+    DEPLOYMENT,
+    OWNER,
+    POINTER,
+    USER,
+    Approver,
+    Ownership,
+    PersonRecord,
+    Pointer,
+    Role,
+    User,
+)
+from shared.messages import Address, Conflict, EventKind, InboundEvent
 from shared.ports import Clock, Create, Partition, Replace, Store
 from shared.settings import Access, Settings
 from shared.steps import Step
@@ -39,6 +51,15 @@ def identity_of(event: InboundEvent) -> str:
     return ids.identity(channel=event.channel, account=event.account, external_id=event.sender.external_id)
 
 
+def home_of(event: InboundEvent) -> Address | None:
+    """Where the event's sender talks with the assistant alone; None where others listen."""
+    if event.group:
+        return None
+    return Address(
+        tenant=event.tenant, channel=event.channel, account=event.account, chat=event.chat, thread=event.thread
+    )
+
+
 class People:
     """The users of one tenant."""
 
@@ -62,6 +83,7 @@ class People:
             user = await self.admit(event)
         if user.role is Role.BLOCKED:
             return Standing(user, allowed=False, silent=True)
+        user = await self._at_home(user, event)
         return Standing(user, allowed=self._may_talk(user, event), silent=event.group)
 
     async def recognise(self, event: InboundEvent) -> User | None:
@@ -89,11 +111,33 @@ class People:
             language=event.sender.language,
             role=role,
             identities=(identity,),
+            home=home_of(event),
             created_at=now,
         )
         await self._create(Partition(self._tenant, user.id), USER, user)
         await self._create(Partition(self._tenant, identity), POINTER, Pointer(user=user.id, linked_at=now))
         return await self.recognise(event) or user
+
+    async def approver(self) -> User | None:
+        """Who approves tool calls for everybody, by the setting; None where nobody does, or they are not known yet."""
+        named = self._settings.approver
+        if not named:
+            return None
+        partition = Partition(self._tenant, DEPLOYMENT)
+        if named == OWNER:
+            found = await self._store.read(partition=partition, id=OWNER)
+            return await self.user(Ownership.model_validate(found.body).user) if found else None
+        found = await self._store.read(partition=partition, id=APPROVER)
+        noted = Approver.model_validate(found.body) if found else None
+        return await self.user(noted.user) if noted and noted.named == named else None
+
+    async def belongs(self, *, user: str, other: str) -> bool:
+        """Whether what belongs to `other` belongs to `user`: they are the same, or one was linked to become it."""
+        if user == other:
+            return True
+        former = await self.user(other)
+        pointers = [await self.pointer(identity) for identity in (former.identities if former else ())]
+        return any(pointer and pointer.user == user for pointer in pointers)
 
     async def change(self, user: str, change: Callable[[User], User]) -> User:
         """Change a user, conditional on nobody else having done so; tried again where somebody did."""
@@ -129,6 +173,26 @@ class People:
                 continue
             return
 
+    async def _at_home(self, user: User, event: InboundEvent) -> User:
+        """Note where a user talks privately, and that they are the approver, where that is not known yet."""
+        if user.home is None and not event.group:
+            user = await self.change(user.id, lambda known: known.with_(home=known.home or home_of(event)))
+        if self._settings.approver == _named(event):
+            await self._note_approver(user)
+        return user
+
+    async def _note_approver(self, user: User) -> None:
+        partition = Partition(self._tenant, DEPLOYMENT)
+        body = Approver(named=self._settings.approver, user=user.id).model_dump(mode="json")
+        found = await self._store.read(partition=partition, id=APPROVER)
+        if found and found.body == body:
+            return
+        operation = Replace(APPROVER, body, found.etag) if found else Create(APPROVER, body)
+        try:
+            await self._store.batch(step=Step.CHANGE_PERSON, partition=partition, operations=[operation])
+        except Conflict:
+            return  # somebody else notes the same; else their next message does
+
     async def _known(self, user: str) -> Known | None:
         document = await self._store.read(partition=Partition(self._tenant, user), id=USER)
         return Known(User.model_validate(document.body), document.etag) if document else None
@@ -148,9 +212,14 @@ class People:
             case Access.LINKED:
                 return False
             case Access.ALLOWLIST:
-                return f"{event.channel}:{event.sender.external_id}" in self._allowed
+                return _named(event) in self._allowed
 
     def _may_talk(self, user: User, event: InboundEvent) -> bool:
         if self._settings.access is not Access.ALLOWLIST or user.role is Role.OWNER:
             return True
-        return f"{event.channel}:{event.sender.external_id}" in self._allowed
+        return _named(event) in self._allowed
+
+
+def _named(event: InboundEvent) -> str:
+    """An event's sender as the settings name people."""
+    return f"{event.channel}:{event.sender.external_id}"

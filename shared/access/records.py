@@ -8,11 +8,14 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.messages import Address
+
 USER = "user"
 POINTER = "pointer"
 CODE = "code"
 OWNER = "owner"
 DEPLOYMENT = "deployment"
+APPROVER = "approver"
 
 
 class Role(StrEnum):
@@ -46,6 +49,8 @@ class User(PersonRecord):
     time_zone: str = ""
     """An IANA name; empty: the deployment's default."""
     identities: tuple[str, ...] = ()
+    home: Address | None = None
+    """Where they talk with the assistant alone: what is for them and comes from elsewhere goes there."""
     created_at: datetime
 
 
@@ -77,3 +82,12 @@ class Ownership(PersonRecord):
     user: str
     claimed_at: datetime
     event: str
+
+
+class Approver(PersonRecord):
+    """The user behind the identity that the setting names as the approver."""
+
+    kind: Literal["approver"] = "approver"
+    named: str
+    """What the setting says."""
+    user: str

@@ -108,6 +108,13 @@ class Forget:
     effect = Effect.DESTRUCTIVE
     progress = "Forgetting that"
 
+    def explain(self, *, arguments: BaseModel) -> str:
+        """What would be forgotten."""
+        assert isinstance(arguments, Forgetting)
+        if arguments.everything:
+            return "forget everything that I remember about you"
+        return f"forget what I remember about “{arguments.query or 'something'}”"
+
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
         """Forget it."""
         assert isinstance(arguments, Forgetting)
