@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.access.people import People
 from shared.access.records import Role, User
@@ -225,10 +225,11 @@ def _name(user: User, event: InboundEvent) -> str:
 
 def _explained(tool: Tool | None, arguments: Mapping[str, object]) -> str:
     """What a call would do, in its tool's own words; empty where it has none for these arguments."""
-    if not isinstance(tool, Explaining):
+    if tool is None or not isinstance(tool, Explaining):
         return ""
     try:
-        return " ".join(tool.explain(arguments=tool.arguments.model_validate(arguments)).split())  # type: ignore[attr-defined]  # it is a Tool too
+        checked: BaseModel = tool.arguments.model_validate(arguments)
+        return " ".join(tool.explain(arguments=checked).split())
     except ValidationError:
         return ""
     except Exception:

@@ -26,6 +26,8 @@ SECONDS = 15.0
 """How long a call may take, from its beginning to the end of the answer."""
 MAX_ANSWER_BYTES = 4 * 1024
 """The most that is read of an answer."""
+EXPLAINED = 300
+"""How much of the text whoever must approve it reads."""
 
 _ELSEWHERE = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 """The redirects that say: nothing was done here. After the others of them a server may have taken what was posted."""
@@ -131,6 +133,16 @@ class PostWebhook:
             return f"Posting to {_host(_read(arguments.url.strip()))}"
         except ValueError:
             return self.progress
+
+    def explain(self, *, arguments: BaseModel) -> str:
+        """What would be posted, and to which host."""
+        assert isinstance(arguments, Posting)
+        text = " ".join(arguments.text.split())
+        said = text if len(text) <= EXPLAINED else f"{text[: EXPLAINED - 1]}…"
+        try:
+            return f"post “{said}” to {_host(_read(arguments.url.strip()))}"
+        except ValueError:
+            return f"post “{said}” to a webhook"
 
     async def call(self, *, arguments: BaseModel, context: ToolContext) -> ToolResult:
         """Post it once. Raises ToolError where it was certainly not taken, else OutcomeUnknown."""
