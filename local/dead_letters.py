@@ -113,10 +113,19 @@ def _show(letter: Details) -> Iterator[str]:
 
 
 def _fields(title: str, fields: Mapping[str, Any]) -> Iterator[str]:
+    """What is set, one line for each; --json has the rest too."""
     yield f"{title}:"
-    for name, value in fields.items():
+    for name, value in _flat(fields):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield f"  {name}: {text[:SHOWN]}{'…' if len(text) > SHOWN else ''}"
+
+
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value or (value == 0 and value is not False):
+            yield f"{prefix}{name}", value
 
 
 def _said(letter: Summary) -> str:
