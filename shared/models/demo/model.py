@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field
 
-from shared.models.demo import phrases, reading, rules, summary
+from shared.models.demo import course, reading, summary
 
 
 class DemoModel(BaseChatModel):
@@ -40,16 +40,14 @@ class DemoModel(BaseChatModel):
         system = messages[0].text if messages and isinstance(messages[0], SystemMessage) else ""
         if summary.is_asked_for(system):
             return self._say(summary.write(messages[-1].text))
-        heard = reading.hear(messages)
-        if heard.results:
-            return self._say(phrases.answer(heard))
-        found = rules.respond(heard)
-        if isinstance(found, str):
-            return self._say(found)
-        if found.tool not in self.tools:
-            return self._say("I understand what you want, but the tool for it is not switched on here.")
-        call = ToolCall(name=found.tool, args=found.arguments, id=f"call_{uuid.uuid4().hex[:24]}", type="tool_call")
-        return AIMessage("", id=f"demo-{uuid.uuid4()}", tool_calls=[call])
+        chosen = course.choose(reading.follow(messages), tools=self.tools)
+        if isinstance(chosen, str):
+            return self._say(chosen)
+        calls = [
+            ToolCall(name=wanted.tool, args=wanted.arguments, id=f"call_{uuid.uuid4().hex[:24]}", type="tool_call")
+            for wanted in chosen
+        ]
+        return AIMessage("", id=f"demo-{uuid.uuid4()}", tool_calls=calls)
 
     @staticmethod
     def _say(text: str) -> AIMessage:

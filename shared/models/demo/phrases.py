@@ -6,23 +6,61 @@ import re
 from collections.abc import Callable
 from types import MappingProxyType
 
-from shared.models.demo.reading import Heard
+from shared.models.demo.reading import Done
 
 BEGINNING = 700
 """The most characters of a page or a file that are shown."""
 
 _QUOTED = re.compile(r"\[begin (\w+)\]\n(.*?)\n\[end \1\]", re.DOTALL)
 _ID = re.compile(r", id [\w-]+")
+_SKIPPED = re.compile(
+    r"(?:(?:this|the) (?:tool )?(?:call|step) (?:was|is) |it was )?(?:skipped|not (?:begun|started))\b", re.IGNORECASE
+)
+_UNKNOWN = re.compile(
+    r"nobody knows|may or may not|(?:not|un)(?: be)? ?(?:known|certain|clear) (?:whether|if)|uncertain|half done",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(r"\b(?:refused|rejected|declined|denied|said no|dropped)\b", re.IGNORECASE)
+_FOR_A_MODEL = re.compile(
+    r"(?:^|(?<=[.!?])\s+)(?:(?:do not|don't|never) (?:call|repeat|try)|(?:tell|ask) (?:the person|them|what)|call (?:it )?again)"
+    r"\b[^.!?]*(?:[.!?]|$)",
+    re.IGNORECASE,
+)
+_THE_PERSON = re.compile(r"\b[Tt]he person(?:('s)\b| (has|is|was|does)\b)?")
+_YOUR_VERB = MappingProxyType({"has": "have", "is": "are", "was": "were", "does": "do"})
 
 
-def answer(heard: Heard) -> str:
-    """One answer from the results of the calls that followed a message."""
-    return "\n\n".join(
-        f"That did not work: {_ID.sub('', result.text)}"
-        if result.status == "error"
-        else _PHRASES.get(call["name"], _as_it_is)(result.text.strip())
-        for call, result in heard.results
-    )
+def of(done: Done) -> str:
+    """One result in words for the person."""
+    text = done.result.text.strip()
+    if was_skipped(done):
+        return "I did not do that, because you wrote something else before I began. Say it again if you still want it."
+    if done.result.status != "error":
+        return _PHRASES.get(done.call["name"], _as_it_is)(text)
+    plain = _ID.sub("", _for_the_person(text))
+    if _UNKNOWN.search(text):
+        return f"I don't know whether that was done. {plain}".rstrip()
+    if _REFUSED.search(text):
+        return f"I did not do that. {plain}".rstrip()
+    return f"That did not work: {plain}" if plain else "That did not work."
+
+
+def was_skipped(done: Done) -> bool:
+    """True for a call that was not begun, because the person said something first."""
+    text = done.result.text.strip()
+    return bool(_SKIPPED.search(text) if done.result.status == "error" else _SKIPPED.match(text))
+
+
+def _for_the_person(text: str) -> str:
+    """What went wrong, without the sentences that tell a model what to do about it."""
+    return _THE_PERSON.sub(_you, _FOR_A_MODEL.sub("", text).strip())
+
+
+def _you(found: re.Match[str]) -> str:
+    you = "you" if found[0].startswith("t") else "You"
+    if found[1] == "'s":
+        return f"{you}r"
+    return f"{you} {_YOUR_VERB[found[2]]}" if found[2] else you
 
 
 def _as_it_is(text: str) -> str:
@@ -64,6 +102,15 @@ def _page(text: str) -> str:
     return _beginning(shown)
 
 
+def _posted(text: str) -> str:
+    quoted = _QUOTED.search(text)
+    return f"{text.partition(' It answered:')[0]}\n\nIt answered: {_beginning(quoted[2])}" if quoted else text
+
+
+def _answered(text: str) -> str:
+    return f"You answered: {text}"
+
+
 def _file(text: str) -> str:
     quoted = _QUOTED.search(text)
     return _beginning(quoted[2] if quoted else text)
@@ -88,5 +135,7 @@ _PHRASES = MappingProxyType[str, Callable[[str], str]](
         "write_file": _written,
         "read_web_page": _page,
         "read_file": _file,
+        "post_webhook": _posted,
+        "ask_person": _answered,
     }
 )

@@ -1,4 +1,4 @@
-"""What the demo model makes of its input: the newest message, its context line and files, and tool results after it."""
+"""What the demo model makes of its input: what the person said in this run, and the tool calls with their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import unescape
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 _CONTEXT = re.compile(r"<context( [^\n]*)>\n")
 _FILE = re.compile(r"<file( [^\n]*?)>")
@@ -27,7 +27,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The newest message of the person, and what happened since."""
+    """One message of the person."""
 
     text: str
     now: datetime
@@ -38,13 +38,69 @@ class Heard:
     files: Sequence[Sent]
     first: bool
     """True when nothing was said before."""
-    results: Sequence[tuple[ToolCall, ToolMessage]]
-    """The tool calls that followed, each with its result."""
+    marked: bool
+    """True with a context line, which every real message has."""
+    place: int
+    """Where it stands among the messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A tool call and what came of it."""
+
+    call: ToolCall
+    result: ToolMessage
+    place: int
+    """Where the call stands among the messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is under way."""
+
+    said: Sequence[Heard]
+    """What began it, and what the person said meanwhile, the newest last."""
+    done: Sequence[Done]
+
+    def opens(self, heard: Heard) -> bool:
+        """True for what was said before anything was called; what came later did not wait for an answer."""
+        return not any(done.place < heard.place for done in self.done)
+
+
+def follow(messages: Sequence[BaseMessage]) -> Run:
+    """Read the run that the messages end with.
+
+    A message of the person that stands after a tool's result came in the middle of a run, which began earlier. Of a long
+    run only the end may be there, after words on its beginning.
+    """
+    begin = _begin(messages)
+    done = _done(messages, begin)
+    first = min((each.place for each in done), default=len(messages))
+    said = [_heard(messages, n) for n in range(begin, len(messages)) if isinstance(messages[n], HumanMessage)]
+    opening = [heard for heard in said if heard.place < first]
+    # Words on what came before look like a message of the person, but for the context line.
+    opening = [heard for heard in opening if heard.marked or (heard is opening[-1] and not done)]
+    return Run(said=[*opening, *(heard for heard in said if heard.place > first)], done=done)
+
+
+def _begin(messages: Sequence[BaseMessage]) -> int:
+    """Where the run begins that the messages end with: after the last answer."""
+    for n in reversed(range(len(messages))):
+        message = messages[n]
+        answer = isinstance(message, AIMessage) and not message.tool_calls and not message.invalid_tool_calls
+        if answer or isinstance(message, SystemMessage):
+            return n + 1
+    return 0
 
 
 def hear(messages: Sequence[BaseMessage]) -> Heard:
     """Read the newest message of the person. Without a context line, the time is now and the zone UTC."""
-    place = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    return _heard(
+        messages, max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    )
+
+
+def _heard(messages: Sequence[BaseMessage], place: int) -> Heard:
     blocks = _texts(messages[place]) if place >= 0 else [""]
     found = _CONTEXT.match(blocks[0])
     context = _attributes(found[1]) if found else {}
@@ -56,7 +112,8 @@ def hear(messages: Sequence[BaseMessage]) -> Heard:
         reminder=context.get("event") == "reminder",
         files=[_sent(head[1]) for block in blocks[1:] if (head := _FILE.match(block))],
         first=not any(isinstance(message, HumanMessage) for message in messages[: max(place, 0)]),
-        results=_results(messages[place + 1 :]),
+        marked=found is not None,
+        place=place,
     )
 
 
@@ -80,10 +137,14 @@ def _sent(head: str) -> Sent:
     )
 
 
-def _results(messages: Sequence[BaseMessage]) -> list[tuple[ToolCall, ToolMessage]]:
-    calls = {call["id"]: call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
+def _calls(message: BaseMessage) -> list[ToolCall]:
+    return message.tool_calls if isinstance(message, AIMessage) else []
+
+
+def _done(messages: Sequence[BaseMessage], begin: int) -> list[Done]:
+    places = {call["id"]: (call, n) for n in range(begin, len(messages)) for call in _calls(messages[n])}
     return [
-        (calls[message.tool_call_id], message)
-        for message in messages
-        if isinstance(message, ToolMessage) and message.tool_call_id in calls
+        Done(call=places[message.tool_call_id][0], result=message, place=places[message.tool_call_id][1])
+        for message in messages[begin:]
+        if isinstance(message, ToolMessage) and message.tool_call_id in places
     ]

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.models.demo import sums, times, words
+from shared.models.demo import counting, sums, times, words
 from shared.models.demo.reading import Heard
 
 LONGEST = 4_000
 """The most characters of a message that the rules look at."""
+MOST_OPTIONS = 10
 
 _POLITE_BEGINNING = re.compile(
     r"(?:(?:please|praxos|hey|hi|hello|ok|okay|so|and|just|(?:can|could|would|will) you|i want you to"
@@ -38,7 +39,12 @@ Rule = tuple[re.Pattern[str], Response]
 
 
 def respond(heard: Heard) -> str | Wanted:
-    """What to do about the newest message."""
+    """What to do about a message."""
+    return find(heard) or (words.files(heard) if heard.files else words.echo(heard))
+
+
+def find(heard: Heard) -> str | Wanted | None:
+    """What to do about a message; None where no rule knows it."""
     if heard.reminder:
         return f"⏰ Reminder: {heard.text}"
     text = _POLITE_END.sub("", heard.text[:LONGEST].strip())
@@ -48,7 +54,7 @@ def respond(heard: Heard) -> str | Wanted:
             found = pattern.fullmatch(plain)
             if found and (answer := response(found, heard)) is not None:
                 return answer
-    return words.files(heard) if heard.files else words.echo(heard)
+    return None
 
 
 def _rule(pattern: str, response: Response) -> Rule:
@@ -112,6 +118,23 @@ def _read_page(found: Found, _: Heard) -> Wanted:
 
 def _read_sent(_: Found, heard: Heard) -> Wanted | None:
     return Wanted("read_file", {"name": heard.files[0].name}) if heard.files else None
+
+
+def _count(found: Found, _: Heard) -> str | Wanted:
+    total = int(found["total"])
+    if not counting.LEAST <= total <= counting.MOST:
+        return f"I can count slowly to any number from {counting.LEAST} to {counting.MOST}."
+    return Wanted(counting.TOOL, counting.step(1, total))
+
+
+def _ask(found: Found, _: Heard) -> str | Wanted:
+    said, colon, listed = found["question"].rpartition(": ")
+    question = (said if colon else listed).strip(' \t"“”')
+    options = [option.strip() for option in listed.split(",") if option.strip()] if colon else []
+    if len(options) > MOST_OPTIONS:
+        return f"I can give you up to {MOST_OPTIONS} things to choose from."
+    asked = {"question": question if question.endswith(("?", "!", ".")) else f"{question}?"}
+    return Wanted("ask_person", {**asked, "options": options} if options else asked)
 
 
 # --- the table ------------------------------------------------------------------------------------------------
@@ -198,6 +221,12 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(r"forget (?:everything|it all|all)(?: .*)?", _call("forget", everything=True)),
     _rule(r"forget (?:about |that )?(?P<query>.+)", _call("forget")),
+    # Counting, asking, posting.
+    _rule(r"(?:slowly count|count slowly)(?: up)? to (?P<total>\d{1,9})", _count),
+    _rule(r"count(?: up)? to (?P<total>\d{1,9}),? slowly", _count),
+    _rule(r"stop counting", lambda *_: "I am not counting."),
+    _rule(r"ask me[\s:,]+(?P<question>\S.*)", _ask),
+    _rule(r"(?:post|send) (?P<text>.+?) to (?:the (?:web ?)?hook )?(?P<url>https?://\S+)", _call("post_webhook")),
     # Files and pages.
     _rule(
         rf"(?:write|create|make|save)(?: me)? (?:a |the )?(?:new )?(?:text )?(?:file |note )?(?:called |named )?{_FILE}"

@@ -20,7 +20,10 @@ Try one of these:
 - `remember that my cat is called Tom` · `what do you remember about my cat` · `forget my cat`
 - `read https://example.com`
 - `write a file notes.txt with milk and bread` · or send me a file
-- `my time zone is Europe/Berlin`"""
+- `my time zone is Europe/Berlin`
+- `count to 10 slowly`, and write something meanwhile · `stop counting`
+- `ask me which colour: red, green, blue`
+- `post "hello" to https://example.com/hook`"""
 
 
 def greeting(_: re.Match[str], heard: Heard) -> str:

@@ -77,6 +77,12 @@ UNDERSTOOD = [
     ('create a file called "to do.md": # Today\n- milk', "write_file", {"name": "to do.md", "content": "# Today\n- milk"}),
     ("save hello world to out.txt", "write_file", {"name": "out.txt", "content": "hello world"}),
     ("read notes.txt", "read_file", {"name": "notes.txt"}),
+    ("count to 10 slowly", "pause", {"seconds": 1, "note": "1 of 10"}),
+    ("Please count slowly up to 500!", "pause", {"seconds": 1, "note": "1 of 500"}),
+    ("ask me which colour: red, green , blue", "ask_person", {"question": "which colour?", "options": ["red", "green", "blue"]}),
+    ("ask me what my name is", "ask_person", {"question": "what my name is?"}),
+    ('post "Hello: you, to all" to https://example.com/hook', "post_webhook", {"text": "Hello: you, to all", "url": "https://example.com/hook"}),
+    ("post hi to http://127.0.0.1:8080/a/", "post_webhook", {"text": "hi", "url": "http://127.0.0.1:8080/a/"}),
 ]  # fmt: skip
 
 
@@ -88,7 +94,19 @@ def test_understands(text, tool, arguments):
 
 
 @pytest.mark.parametrize(
-    "text", ["hello 3", "message 17 of 20", "2026-03-01", "555-1234", "what is the meaning of life", "7", "…"]
+    "text",
+    [
+        "hello 3",
+        "message 17 of 20",
+        "3 of 10",
+        "count to 10",
+        "stop",
+        "2026-03-01",
+        "555-1234",
+        "what is the meaning of life",
+        "7",
+        "…",
+    ],
 )
 def test_repeats_what_it_has_no_rule_for_exactly(text):
     assert respond(f" {text}\n") == f"You said:  {text}\n"
@@ -231,6 +249,13 @@ def tool(name, result):
             ToolError("None matches “x”."),
             "That did not work: None matches “x”.",
         ),
+        (
+            "post hi to https://example.com",
+            "post_webhook",
+            "Posted: example.com took it with status 200 (OK). It answered:\nContent of x.\n[begin ab]\nok\n[end ab]",
+            "Posted: example.com took it with status 200 (OK).\n\nIt answered: ok",
+        ),
+        ("ask me which: a, b", "ask_person", "b", "You answered: b"),
         (
             "read https://example.com",
             "read_web_page",
