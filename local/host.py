@@ -62,12 +62,13 @@ class Host:
 
     async def start(self, listening: socket.socket | None = None) -> None:
         """Begin to serve; `listening` takes the HTTP connections. Raises SettingError where something is not set."""
-        durable = await self._durable()
+        early = any(isinstance(function, HttpFunction) and function.client for function in self._functions)
+        durable = await self._durable() if early else []
         if listening:
             await self._serve(listening)
             await asyncio.sleep(HEAD_START_SECONDS)
             await self._invocations.quiet(seconds=HEAD_START_SECONDS, at_most=1.0)
-        for pump in (*durable, *self._pumps()):
+        for pump in (*(durable or await self._durable()), *self._pumps()):
             pump.start()
             self._stops.append(pump.stop)
 

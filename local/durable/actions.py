@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.messages import Refused
 
-_IN_EXCEPTION = "$OutOfProcData$:"
+IN_EXCEPTION = "$OutOfProcData$:"
 """What stands in the message of an orchestrator's exception before its state (`TaskOrchestrationExecutor`)."""
 
 
@@ -104,7 +104,7 @@ def returned(text: str) -> Returned:
 
 def raised(error: Exception) -> Returned:
     """Read what a function that raised had done until then. Raises Refused where it does not say so."""
-    message, found, text = str(error).partition(_IN_EXCEPTION)
+    message, found, text = str(error).partition(IN_EXCEPTION)
     if not found:
         raise Refused(message or type(error).__name__)
     return returned(text)

@@ -1,0 +1,248 @@
+"""Killed, frozen, too late: what was written stays, what was not is done again, and what comes late counts for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import azure.durable_functions as df
+import pytest
+
+from local.durable import events
+from local.durable.records import Outcome, Status
+from local.durable.storage import ACTIVITIES, EPISODES, DurableStorage
+from shared.messages import Conflict
+from shared.steps import Step
+from tests.unit.local.durable import worker
+from tests.unit.local.durable.conftest import Open, new_storage, until
+
+ROOT = Path(__file__).resolve().parents[4]
+Process = asyncio.subprocess.Process
+
+
+class Workers:
+    """The processes of a test."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._processes: list[Process] = []
+
+    async def start(self, *at: str, lock_seconds: float = 30.0) -> Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "ignore", "-m", worker.__name__, str(self._home), str(lock_seconds), *at,
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    async def close(self) -> None:
+        for process in self._processes:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
+    workers = Workers(tmp_path)
+    yield workers
+    await workers.close()
+
+
+@pytest.fixture
+async def beside(tmp_path: Path) -> AsyncIterator[Callable[..., DurableStorage]]:
+    """Opens the file once more; none of these is closed before the test ends."""
+    opened: list[DurableStorage] = []
+
+    def one(**options: float) -> DurableStorage:
+        opened.append(new_storage(tmp_path, **options))
+        return opened[-1]
+
+    yield one
+    for each in opened:
+        await each.close()
+
+
+STEPS = [Step.DURABLE_START, Step.DURABLE_EVENT, Step.DURABLE_EPISODE, Step.DURABLE_ACTIVITY]
+
+
+@pytest.mark.parametrize("moment", [worker.BEFORE, worker.AFTER])
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_process_killed_at_any_step_loses_nothing(
+    workers: Workers, tmp_path: Path, step: Step, moment: str, beside: Callable[..., DurableStorage]
+) -> None:
+    killed = await workers.start(step, moment)
+    assert await asyncio.wait_for(killed.wait(), 20) == -signal.SIGKILL
+    began = time.monotonic()
+    storage = beside()
+
+    await workers.start()
+
+    def completed() -> bool:
+        found = storage.instance(id=worker.ID)
+        return bool(found and found.status is Status.COMPLETED)
+
+    await until(completed, "the end of what was killed")
+    found = storage.instance(id=worker.ID)
+    assert found
+    assert found.output == '["first", "1", "second"]'
+    assert time.monotonic() - began < 10, "the locks of a process that is gone are free at once, not after 30 s"
+    calls = (tmp_path / worker.CALLS).read_text().split()
+    assert set(calls) == {"first", "second"}
+    lost_one = step is Step.DURABLE_ACTIVITY and moment == worker.BEFORE
+    assert len(calls) == 3 if lost_one else len(calls) == 2, "at least once, and not for nothing"
+
+
+async def test_what_a_frozen_process_holds_is_taken_over_in_time(
+    workers: Workers, tmp_path: Path, beside: Callable[..., DurableStorage]
+) -> None:
+    frozen = await workers.start(lock_seconds=1.0)
+    assert frozen.stdout
+    assert await asyncio.wait_for(frozen.stdout.readline(), 20)
+    frozen.send_signal(signal.SIGSTOP)
+    storage = beside(lock_seconds=1.0)
+
+    await workers.start(lock_seconds=1.0)
+
+    await until(lambda: (at := storage.instance(id=worker.ID)) and at.status.final, "the end of what froze")
+    frozen.send_signal(signal.SIGCONT)
+    found = storage.instance(id=worker.ID)
+    assert found
+    assert found.status is Status.COMPLETED
+
+
+async def scheduled(storage: DurableStorage, id: str = "one") -> None:
+    """Bring an instance to where an activity of it is to run."""
+    from local.durable.planner import NewTask
+
+    await storage.start(step=Step.DURABLE_START, name="run", id=id)
+    episode = await storage.next_episode()
+    assert episode
+    task = NewTask(0, "note", None)
+    outcome = Outcome(events=[events.task_scheduled(1, number=0, name="note", input=None)], tasks=[task])
+    await storage.finish_episode(step=Step.DURABLE_EPISODE, episode=episode, outcome=outcome)
+
+
+async def test_a_late_holders_activity_counts_for_nothing(beside: Callable[..., DurableStorage]) -> None:
+    late, prompt = beside(lock_seconds=0.2), beside(lock_seconds=20.0)
+    await scheduled(late)
+    first = await late.next_activity()
+    assert first
+    assert await prompt.next_activity() is None, "it is locked"
+    second = None
+    while second is None:
+        await prompt.wait(kind=ACTIVITIES, timeout=0.05)
+        second = await prompt.next_activity()
+
+    with pytest.raises(Conflict, match="counts for nothing"):
+        await late.finish_activity(
+            step=Step.DURABLE_ACTIVITY, activity=first, result=events.task_completed(1, number=0, result='"late"')
+        )
+    await prompt.finish_activity(
+        step=Step.DURABLE_ACTIVITY, activity=second, result=events.task_completed(1, number=0, result='"prompt"')
+    )
+    episode = await late.next_episode()
+    assert episode
+    assert [message["Result"] for message in episode.messages] == ['"prompt"']
+
+
+async def test_a_late_holders_episode_counts_for_nothing(beside: Callable[..., DurableStorage]) -> None:
+    late, prompt = beside(lock_seconds=0.2), beside(lock_seconds=20.0)
+    await late.start(step=Step.DURABLE_START, name="run", id="one")
+    first = await late.next_episode()
+    assert first
+    second = None
+    while second is None:
+        await prompt.wait(kind=EPISODES, timeout=0.05)
+        second = await prompt.next_episode()
+
+    done = Outcome(events=[], status=Status.COMPLETED, output='"late"')
+    with pytest.raises(Conflict, match="counts for nothing"):
+        await late.finish_episode(step=Step.DURABLE_EPISODE, episode=first, outcome=done)
+    found = prompt.instance(id="one")
+    assert found
+    assert found.status is Status.PENDING
+
+
+async def test_an_expired_lock_that_nobody_took_is_lost_too(beside: Callable[..., DurableStorage]) -> None:
+    late = beside(lock_seconds=0.05)
+    await scheduled(late)
+    activity = await late.next_activity()
+    assert activity
+    taken = late.now()
+    await until(lambda: late.now() > taken + 0.06)
+
+    await late.renew(locks=[activity.lock])
+    with pytest.raises(Conflict):
+        await late.finish_activity(
+            step=Step.DURABLE_ACTIVITY, activity=activity, result=events.task_completed(1, number=0, result=None)
+        )
+
+
+async def test_a_renewed_lock_is_kept(beside: Callable[..., DurableStorage]) -> None:
+    storage, other = beside(lock_seconds=0.4), beside()
+    await scheduled(storage)
+    activity = await storage.next_activity()
+    assert activity
+    end = storage.now() + 1.0
+    while storage.now() < end:
+        await storage.renew(locks=[activity.lock])
+        assert await other.next_activity() is None
+        await other.wait(kind=ACTIVITIES, timeout=0.05)
+    await storage.finish_activity(
+        step=Step.DURABLE_ACTIVITY, activity=activity, result=events.task_completed(1, number=0, result=None)
+    )
+
+
+async def test_the_result_for_an_instance_that_was_replaced_counts_for_nothing(
+    beside: Callable[..., DurableStorage],
+) -> None:
+    storage = beside()
+    await scheduled(storage)
+    activity = await storage.next_activity()
+    assert activity
+    await storage.terminate(step=Step.DURABLE_EVENT, id="one", reason=None)
+    episode = await storage.next_episode()
+    assert episode
+    ended = Outcome(events=[], status=Status.TERMINATED)
+    await storage.finish_episode(step=Step.DURABLE_EPISODE, episode=episode, outcome=ended)
+    await storage.start(step=Step.DURABLE_START, name="run", id="one")
+
+    with pytest.raises(Conflict):
+        await storage.finish_activity(
+            step=Step.DURABLE_ACTIVITY, activity=activity, result=events.task_completed(1, number=0, result=None)
+        )
+
+
+@pytest.mark.parametrize("lock_seconds", [0.3])
+async def test_a_long_activity_keeps_its_lock(start: Open, beside: Callable[..., DurableStorage]) -> None:
+    app = df.DFApp()
+    calls: list[str] = []
+    gate = asyncio.Event()
+
+    @app.activity_trigger(input_name="what")
+    async def slow(what: str) -> str:
+        calls.append(what)
+        await gate.wait()
+        return what
+
+    @app.orchestration_trigger(context_name="context")
+    def run(context: df.DurableOrchestrationContext):
+        return (yield context.call_activity("slow", "it"))
+
+    durable = await start(app)
+    id = await durable.client.start_new("run")
+    await until(lambda: calls)
+    thief = beside()
+    end = time.monotonic() + 1.2
+    while time.monotonic() < end:
+        assert await thief.next_activity() is None
+        await thief.wait(kind=ACTIVITIES, timeout=0.05)
+    gate.set()
+
+    assert await durable.output(id) == "it"
+    assert calls == ["it"]
