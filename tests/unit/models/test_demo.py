@@ -268,6 +268,13 @@ async def test_calls_the_tool_and_tells_what_it_said(text, name, result, answer)
     assert await said(text, tool(name, result)) == answer
 
 
+async def test_counts_through_the_whole_agent():
+    pause = tool("pause", "Waited 1 second.")
+
+    assert await said("count to 5 slowly", pause) == "Counted to 5."
+    assert [arguments.note for arguments, _ in pause.called] == [f"{n} of 5" for n in range(1, 6)]
+
+
 async def test_shows_the_beginning_of_a_long_page():
     shown = await said("read https://example.com", tool("read_web_page", "word " * 1000))
 
