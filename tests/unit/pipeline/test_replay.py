@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.conversation.mailbox import address_of
-from shared.conversation.partition import Stored, Transaction
+from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.records import About, DeadLetter
 from shared.conversation.reminders import UserReminders
 from shared.conversation.states import DeadLetterState, EntryState, PartState, RunState
@@ -17,6 +18,7 @@ from shared.messages import (
     EventKind,
     InboundEvent,
     MovedOn,
+    NotTaken,
     NotThere,
     OutcomeUnknown,
     Permanent,
@@ -26,8 +28,8 @@ from shared.messages import (
 )
 from shared.pipeline import words
 from shared.pipeline.dead_letter_views import Summary, letter_id
+from shared.pipeline.dead_letters import dead_letter
 from shared.pipeline.webhook import Inbound
-from shared.ports import Partition
 from shared.steps import Step
 from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
 from tests.fakes.world import World
@@ -154,15 +156,15 @@ async def test_a_replay_that_fails_again_is_open_with_both_reasons(world: World)
     assert (kept.ttl, kept.wake_at, kept.ring) == (None, None, None)
     assert (await world.entry(made)).state is EntryState.DEAD
     assert "".join(world.texts) == words.COULD_NOT + words.STILL_COULD_NOT, "the third time is no news"
+    assert len({sent.key for sent in world.channel.sent}) == len(world.channel.sent), (
+        "no platform takes it for the first"
+    )
     await replay(world)
     await world.settle()
     assert world.texts[-1] == "You said: hello"
 
 
-async def test_the_bell_that_was_lost_with_a_crash_is_rung_by_the_sweeper(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await a_dead_message(world)
+async def lose_the_bells_of_replays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     send = world.app.queue.send
 
     async def away(*, step: Step, **arguments: Any) -> None:
@@ -171,6 +173,13 @@ async def test_the_bell_that_was_lost_with_a_crash_is_rung_by_the_sweeper(
         await send(step=step, **arguments)
 
     monkeypatch.setattr(world.app.queue, "send", away)
+
+
+async def test_the_bell_that_was_lost_with_a_crash_is_rung_by_the_sweeper(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_dead_message(world)
+    await lose_the_bells_of_replays(world, monkeypatch)
     assert (await replay(world)).state is DeadLetterState.REPLAYED
     assert await world.settle() == []
     await world.pass_(seconds=61)
@@ -272,13 +281,27 @@ async def test_an_id_of_nothing_leads_nowhere(world: World, id: str) -> None:
             await act
 
 
-async def test_an_id_leads_to_dead_letters_of_this_tenant_only(world: World) -> None:
-    made = await a_dead_message(world)
-    document = next(iter((await world.app.dead_letter_actions.show((await only(world)).id)).concerned))
-    assert made.id in document
-    for place in (world.partition().key, Partition("another", world.partition().key.key)):
+async def test_an_id_leads_to_dead_letters_and_to_nothing_else(world: World) -> None:
+    await a_dead_message(world)
+    entry = next(iter((await world.app.dead_letter_actions.show((await only(world)).id)).concerned))
+    with pytest.raises(NotThere):
+        await world.app.dead_letter_actions.show(letter_id(world.partition().key, entry))
+
+
+async def test_another_tenants_dead_letters_are_out_of_reach(world: World) -> None:
+    theirs = ConversationPartition(store=world.app.store, tenant="another", conversation="c")
+    transaction = Transaction()
+    letter = dead_letter(about=About.MESSAGE, subject="s", reason="r", words="", now=world.clock.now())
+    transaction.create("dead:s", letter)
+    await theirs.commit(Step.RECORD_BROKER, transaction)
+    id = letter_id(theirs.key, "dead:s")
+    for act in (
+        world.app.dead_letter_actions.show(id),
+        world.app.dead_letter_actions.replay(id, who=WHO),
+        world.app.dead_letter_actions.discard(id, who=WHO),
+    ):
         with pytest.raises(NotThere):
-            await world.app.dead_letter_actions.show(letter_id(place, document))
+            await act
 
 
 # --- replies that could not be delivered ----------------------------------------------------------------------
@@ -311,6 +334,31 @@ async def test_a_part_that_may_have_arrived_says_so_when_it_is_replayed(world: W
     await replay(world)
     await world.settle()
     assert [(sent.text, sent.repeat) for sent in world.channel.sent] == [("You said: hello", True)]
+
+
+async def test_a_part_whose_only_unknown_outcome_was_its_last_says_so_too(world: World) -> None:
+    world.channel.outcomes.extend([NotTaken("down"), OutcomeUnknown("time-out")])
+    await world.arrive("hello")
+    await world.settle()
+    await world.pass_(seconds=timedelta(hours=25).total_seconds())
+    assert (await world.parts())[0].state is PartState.UNCERTAIN
+    world.channel.sent.clear()
+    await replay(world)
+    await world.settle()
+    assert [(sent.text, sent.repeat) for sent in world.channel.sent] == [("You said: hello", True)]
+
+
+async def test_a_part_whose_bell_was_lost_is_rung_for_by_the_sweeper(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.channel.outcomes.append(Refused("chat not found"))
+    await world.arrive("hello")
+    await world.settle()
+    await lose_the_bells_of_replays(world, monkeypatch)
+    await replay(world)
+    assert await world.settle() == []
+    await world.pass_(seconds=61)
+    assert world.texts[-1] == "You said: hello"
 
 
 async def test_a_part_that_is_refused_again_is_the_same_dead_letter_and_no_news(world: World) -> None:
