@@ -35,6 +35,7 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "storage": {"sqlite": "shared.storage.sqlite:build"},
         "memory": {"sqlite": "shared.storage.memory_store:build"},
+        "checkpoints": {"sqlite": "shared.storage.checkpoints:build"},
         "queues": {"sqlite": "shared.queues.sqlite:build"},
         "files": {"local": "shared.files.local:build"},
         "secrets": {"file": "shared.secrets.file:build"},

@@ -7,28 +7,51 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shared.agent.turn import Answer, Control, Question, Said
-from shared.ports import Clock, Tool
+from shared.agent import revision
+from shared.agent.turn import Answer, Control, Outcome, Question, Said, Segment, SegmentControl
+from shared.ports import Checkpoints, Clock, Tool
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.agent import graph
+    from shared.agent import graph, segment
     from shared.agent.models import Models
 
 
 class Assistant:
     """Answers questions with a chain of models and a set of tools."""
 
-    def __init__(self, *, settings: Settings, models: Models, tools: Sequence[Tool], clock: Clock) -> None:
+    def __init__(
+        self, *, settings: Settings, models: Models, tools: Sequence[Tool], clock: Clock, checkpoints: Checkpoints
+    ) -> None:
         self._settings = settings
         self._models = models
         self._tools = tools
         self._clock = clock
+        self._checkpoints = checkpoints
         self._graph: graph.Graph | None = None
+        self._agent: segment.Agent | None = None
+        self._revision = ""
 
     async def warm(self) -> None:
         """Load the agent's libraries and build its graph ahead of the first question. Seconds, most of it in a thread."""
-        await self._built()
+        await self._working()
+
+    async def revision(self) -> str:
+        """What the agent is made of, in short: a run that another revision began is not simply gone on with."""
+        if not self._revision:
+            self._revision = await asyncio.to_thread(revision.revision, self._tools)
+        return self._revision
+
+    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+        """Work on a segment of a run: until there is an answer, or it stops at questions, or is drained.
+
+        Raises ModelUnavailable when no model answers now, Permanent when none ever will, BudgetSpent, TooLarge,
+        StoreUnavailable, and whatever `control` raises, such as LeaseLost and Stopped.
+        """
+        agent = await self._working()
+        from shared.agent import segment as segments  # its libraries take seconds to import: `_working` loaded them
+
+        return await segments.work(agent=agent, checkpoints=self._checkpoints, segment=segment, control=control)
 
     async def answer(self, *, question: Question, control: Control) -> Answer:
         """Answer what a person said, calling tools on the way.
@@ -47,6 +70,13 @@ class Assistant:
         from shared.agent import graph  # as above
 
         return await graph.summarise(models=self._models, summary=summary, said=said)
+
+    async def _working(self) -> segment.Agent:
+        if self._agent is None:
+            module = await asyncio.to_thread(import_module, "shared.agent.segment")
+            if self._agent is None:
+                self._agent = module.build(models=self._models, tools=self._tools)
+        return self._agent
 
     async def _built(self) -> graph.Graph:
         if self._graph is None:

@@ -139,7 +139,7 @@ class CallTool(AgentMiddleware[State, Turn]):
         return ToolMessage(result.text, tool_call_id=wanted["id"], name=wanted["name"])
 
 
-class _Nominal(BaseChatModel):
+class Nominal(BaseChatModel):
     """What `create_agent` is given as its model. CallModel asks the chain instead, so this one is never asked."""
 
     @property
@@ -152,13 +152,13 @@ class _Nominal(BaseChatModel):
 
 def build(*, models: Models, tools: Sequence[Tool], steps: int, clock: Clock) -> Graph:
     """The graph for a set of tools. It takes milliseconds to build, so it is kept."""
-    _run_hooks_inline()
+    run_hooks_inline()
     declared = tool_calls.declare(tools)
     hooks = [
         CallModel(models=models, tools=declared, steps=steps, clock=clock),
         CallTool(tools={tool.name: tool for tool in tools}, clock=clock),
     ]
-    return create_agent(_Nominal(), declared, middleware=hooks, context_schema=Turn)
+    return create_agent(Nominal(), declared, middleware=hooks, context_schema=Turn)
 
 
 async def answer(*, graph: Graph, question: Question, control: Control) -> Answer:
@@ -183,7 +183,8 @@ async def summarise(*, models: Models, summary: str, said: Sequence[Said]) -> st
     return reply.message.text.strip() or summary
 
 
-def _run_hooks_inline() -> None:
+def run_hooks_inline() -> None:
+    """Let LangChain run its hooks without threads where nothing is traced."""
     # LangChain traces every hook with two hops to a thread, also where tracing is off: then they are run right here.
     langsmith.set_runtime_overrides(aio_to_thread=None if tracing_is_enabled() else _inline)
 

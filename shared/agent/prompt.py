@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from shared import untrusted
-from shared.agent import history
+from shared.agent import history, kept_files
 from shared.agent.turn import Question, Said
 from shared.messages import Attachment
 from shared.ports import Files
@@ -51,6 +51,40 @@ async def message(question: Question) -> HumanMessage:
     if not blocks:
         return HumanMessage(text, id=question.event)
     return HumanMessage([{"type": "text", "text": text}, *blocks], id=question.event)
+
+
+def kept(question: Question) -> HumanMessage:
+    """The person's message as a run keeps it: its files are named beside it, and read when a model is asked."""
+    text = f"{_context_line(question)}\n{question.text}"
+    beside = {kept_files.SENT: kept_files.dumped(question.attachments)} if question.attachments else {}
+    return HumanMessage(text, id=question.event, additional_kwargs=beside)
+
+
+async def shown(message: BaseMessage, *, files: Files) -> BaseMessage:
+    """A message of a run as a model is given it, with the content of its files."""
+    sent = kept_files.readable([message]) if isinstance(message, HumanMessage) and message.additional_kwargs else []
+    if not sent:
+        return message
+    blocks = await _file_blocks(sent, files=files)
+    return HumanMessage([_text(message.text), *blocks], id=message.id)
+
+
+def joined(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The messages with neighbours that are both the person's made one: some models' chat templates refuse two."""
+    together: list[BaseMessage] = []
+    for message in messages:
+        last = together[-1] if together else None
+        if isinstance(message, HumanMessage) and isinstance(last, HumanMessage):
+            together[-1] = _one(last, message)
+        else:
+            together.append(message)
+    return together
+
+
+def to_shorten(*, before: str, steps: str) -> list[BaseMessage]:
+    """What a model is given to sum up the older steps of a long run."""
+    earlier = f"<summary>\n{before}\n</summary>\n\n" if before else ""
+    return [SystemMessage(read("steps")), HumanMessage(f"{earlier}<steps>\n{steps}\n</steps>")]
 
 
 def to_summarise(*, summary: str, said: Sequence[Said]) -> list[BaseMessage]:
@@ -108,6 +142,17 @@ def _limit(media_type: str) -> int:
     if media_type in IMAGE_TYPES:
         return MAX_IMAGE_BYTES
     return MAX_TEXT_BYTES if media_type.startswith("text/") or media_type in TEXT_TYPES else 0
+
+
+def _one(first: HumanMessage, second: HumanMessage) -> HumanMessage:
+    if isinstance(first.content, str) and isinstance(second.content, str):
+        return HumanMessage(f"{first.content}\n\n{second.content}", id=second.id)
+    blocks = [
+        block
+        for message in (first, second)
+        for block in ([_text(message.content)] if isinstance(message.content, str) else message.content)
+    ]
+    return HumanMessage(blocks, id=second.id)
 
 
 def _text(text: str) -> dict[str, Any]:

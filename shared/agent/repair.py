@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, ToolCall, ToolMessage
 
 
-def with_own_ids(message: AIMessage, *, taken: Sequence[BaseMessage]) -> AIMessage:
+def with_own_ids(message: AIMessage, *, taken: Sequence[BaseMessage], calls: Iterable[str] = ()) -> AIMessage:
     """The message with ids that nothing before it has: some services send none, or the same again and again.
 
-    LangGraph replaces a message by one of the same id, and a call is found by its id.
+    LangGraph replaces a message by one of the same id, and a call is found by its id. `calls` are more ids of calls
+    that are taken.
     """
-    used = {other.id for other in taken} | {""}
+    used = {other.id for other in taken} | {""} | set(calls)
     used |= {call["id"] for other in taken if isinstance(other, AIMessage) for call in other.tool_calls}
 
     def own(id: str | None) -> str:
@@ -21,9 +22,14 @@ def with_own_ids(message: AIMessage, *, taken: Sequence[BaseMessage]) -> AIMessa
         used.add(kept)
         return kept
 
-    calls = [ToolCall(**{**call, "id": own(call["id"])}) for call in message.tool_calls]
+    good = [ToolCall(**{**call, "id": own(call["id"])}) for call in message.tool_calls]
     broken = [InvalidToolCall(**{**call, "id": own(call["id"])}) for call in message.invalid_tool_calls]
-    return message.model_copy(update={"id": own(message.id), "tool_calls": calls, "invalid_tool_calls": broken})
+    return message.model_copy(update={"id": own(message.id), "tool_calls": good, "invalid_tool_calls": broken})
+
+
+def with_new_id(message: AIMessage) -> AIMessage:
+    """The message under an id that no message ever had, not even one that a long run has long summarised."""
+    return message.model_copy(update={"id": f"own-{uuid.uuid4().hex}"})
 
 
 def malformed(message: AIMessage) -> list[ToolMessage]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sqlite3
-import uuid
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from langgraph.store.base import Op, Result
@@ -15,6 +12,7 @@ from langgraph.store.sqlite.aio import AsyncSqliteStore
 
 from shared.messages import SettingError, StoreUnavailable
 from shared.settings import Sync
+from shared.storage import whole_file
 
 BUSY_MS = 5_000
 """How long a write waits for another process's."""
@@ -35,8 +33,7 @@ class _GuardedStore(AsyncSqliteStore):
 async def connect(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteStore]:
     """Open or create the file. Raises SettingError where it cannot be used, StoreUnavailable where it is busy."""
     try:
-        if not await asyncio.to_thread(path.exists):
-            await _create(path)
+        await whole_file.appear(path, fill=_fill)
         async with _opened(path, sync=sync) as store:
             yield store
     except (OSError, sqlite3.Error) as error:
@@ -45,25 +42,9 @@ async def connect(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteStore]:
         raise SettingError(f"PRAXOS_HOME: {path} cannot be used: {error}") from None
 
 
-async def _create(path: Path) -> None:
-    """Make the file with its tables and let it appear at once.
-
-    The library makes its tables in steps that neither bear a second process beside them nor being killed between them.
-    """
-    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
-    try:
-        await asyncio.to_thread(_make_private, fresh)
-        async with _opened(fresh, sync=Sync.FULL):
-            pass
-        with suppress(FileExistsError):
-            await asyncio.to_thread(os.link, fresh, path)
-    finally:
-        await asyncio.to_thread(fresh.unlink, missing_ok=True)
-
-
-def _make_private(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
+async def _fill(path: Path) -> None:
+    async with _opened(path, sync=Sync.FULL):
+        pass
 
 
 @asynccontextmanager

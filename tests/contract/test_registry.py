@@ -22,6 +22,7 @@ PORTS: dict[str, type] = {
     "tools": ports.Tool,
     "storage": ports.Store,
     "memory": ports.MemoryStore,
+    "checkpoints": ports.Checkpoints,
     "queues": ports.Broker,
     "files": ports.Files,
     "secrets": ports.SecretStore,

@@ -16,6 +16,7 @@ from shared.messages import BudgetSpent, LeaseLost, ModelUnavailable, StoreUnava
 from shared.ports import Effect, ToolError, ToolResult
 from shared.settings import Settings
 from tests.fakes.chat_models import calls, chain, scripted
+from tests.fakes.checkpoints import MemoryCheckpoints
 from tests.fakes.clock import ManualClock
 from tests.unit.agent.kit import FakeControl, FakeTool, MemoryFiles, question
 
@@ -23,7 +24,9 @@ from tests.unit.agent.kit import FakeControl, FakeTool, MemoryFiles, question
 def assistant(*models, tools=(), clock=None, **environ):
     clock = clock or ManualClock()
     settings = Settings.from_environ(environ)
-    return Assistant(settings=settings, models=chain(*models, clock=clock), tools=tools, clock=clock)
+    return Assistant(
+        settings=settings, models=chain(*models, clock=clock), tools=tools, clock=clock, checkpoints=MemoryCheckpoints()
+    )
 
 
 def results(messages):

@@ -6,6 +6,7 @@ from shared.agent.assistant import Assistant
 from shared.agent.models import Models
 from shared.settings import Settings
 from tests.fakes.chat_models import Provider, finder, parts, scripted
+from tests.fakes.checkpoints import MemoryCheckpoints
 from tests.fakes.clock import ManualClock
 from tests.unit.agent.kit import FakeControl, question
 
@@ -14,7 +15,13 @@ def agent(providers, *, tools=(), clock=None):
     clock = clock or ManualClock()
     environ = {"PRAXOS_MODEL": ",".join(f"{name}:test-model" for name in providers if name != "portkey")}
     models = Models(parts=parts(environ, clock=clock), build=finder(providers))
-    return Assistant(settings=Settings.from_environ(environ), models=models, tools=tools, clock=clock)
+    return Assistant(
+        settings=Settings.from_environ(environ),
+        models=models,
+        tools=tools,
+        clock=clock,
+        checkpoints=MemoryCheckpoints(),
+    )
 
 
 def spare():

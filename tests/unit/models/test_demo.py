@@ -19,6 +19,7 @@ from shared.models.demo.words import DEMO
 from shared.ports import ToolError, ToolResult
 from shared.settings import Settings
 from tests.fakes.chat_models import chain
+from tests.fakes.checkpoints import MemoryCheckpoints
 from tests.fakes.clock import ManualClock
 from tests.unit.agent.kit import FakeControl, FakeTool, MemoryFiles, question
 
@@ -216,7 +217,11 @@ class Anything(BaseModel):
 def demo(*tools):
     clock = ManualClock()
     return Assistant(
-        settings=Settings.from_environ({}), models=chain(DemoModel(), clock=clock), tools=tools, clock=clock
+        settings=Settings.from_environ({}),
+        models=chain(DemoModel(), clock=clock),
+        tools=tools,
+        clock=clock,
+        checkpoints=MemoryCheckpoints(),
     )
 
 

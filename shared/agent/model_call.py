@@ -1,0 +1,111 @@
+"""Asks the chain of models: takes in what the person said meanwhile, keeps the state small, mends what models get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage
+from langchain_core.tools import BaseTool
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
+
+from shared.agent import compaction, prompt, repair
+from shared.agent.graph import NOTHING_SAID, REPAIRS
+from shared.agent.models import Models
+from shared.agent.work import CallNext, State, Work
+from shared.messages import BudgetSpent, ModelUnavailable, Permanent
+
+
+class AskModel(AgentMiddleware[State, Work]):
+    """Innermost of its kind: it calls the model itself, because the chain may take another than the graph's."""
+
+    def __init__(self, *, models: Models, tools: Sequence[BaseTool]) -> None:
+        super().__init__()
+        self._models = models
+        self._declared = tools
+
+    async def awrap_model_call(self, request: ModelRequest[Work], handler: CallNext) -> ModelResponse[Any]:
+        """One step of the model. What the person said meanwhile stands before its answer in the state."""
+        work = request.runtime.context
+        state = await self._small(work, request.messages)
+        said: list[BaseMessage] = []
+        message = await self._answered(work, state, said)
+        work.look_around()
+        smaller = [] if state is request.messages else [RemoveMessage(id=REMOVE_ALL_MESSAGES), *state]
+        return ModelResponse(result=[*smaller, *said, message])
+
+    async def _answered(self, work: Work, state: Sequence[BaseMessage], said: list[BaseMessage]) -> AIMessage:
+        """The model's message; `said` gets what comes before it."""
+        empty = False
+        for _ in range(REPAIRS + 1):
+            await self._before(work)
+            await self._take_in(work, state, said)
+            message = await self._ask(work, [*state, *said])
+            if message.tool_calls:
+                return message
+            if message.invalid_tool_calls:
+                said += [message, *repair.malformed(message)]
+                continue
+            if message.text.strip():
+                return message
+            if empty:
+                break
+            empty = True
+        return AIMessage(NOTHING_SAID)
+
+    async def _take_in(self, work: Work, state: Sequence[BaseMessage], said: list[BaseMessage]) -> None:
+        arrived = await work.control.arrivals()
+        if arrived:
+            there = {message.id for message in (*state, *said)}
+            said += [prompt.kept(question) for question in arrived if question.event not in there]
+
+    async def _before(self, work: Work) -> None:
+        await work.control.before_step()
+        budget = work.segment.budget
+        if work.model_calls >= budget.model_calls:
+            raise BudgetSpent("this took more steps of thinking than one task may take")
+        if work.input_tokens + work.output_tokens >= budget.tokens:
+            raise BudgetSpent("this took more words than one task may take")
+
+    async def _ask(self, work: Work, messages: Sequence[BaseMessage]) -> AIMessage:
+        reply = await self._call(work, [*work.before, *await self._shown(work, messages)], self._declared)
+        calls = [given.call for given in work.segment.answers]
+        return repair.with_new_id(repair.with_own_ids(reply, taken=messages, calls=calls))
+
+    async def _call(self, work: Work, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> AIMessage:
+        reply = await self._models.call(messages=messages, tools=tools)
+        work.model = reply.model
+        work.model_calls += 1
+        if usage := reply.message.usage_metadata:
+            work.input_tokens += usage["input_tokens"]
+            work.output_tokens += usage["output_tokens"]
+        return reply.message
+
+    async def _shown(self, work: Work, messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+        """The messages with the person's files in them, read once in a segment."""
+        given: list[BaseMessage] = []
+        for message in messages:
+            if not message.additional_kwargs or message.type != "human":
+                given.append(message)
+                continue
+            key = message.id or ""
+            if key not in work.shown:
+                files = work.segment.question.context("").files
+                work.shown[key] = await prompt.shown(message, files=files)
+            given.append(work.shown[key])
+        return prompt.joined(given) if len(given) > 1 else given
+
+    async def _small(self, work: Work, state: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+        async def summarise(before: str, steps: str) -> str:
+            await self._before(work)
+            try:
+                reply = await self._call(work, prompt.to_shorten(before=before, steps=steps), ())
+            except (ModelUnavailable, Permanent):
+                return ""
+            return reply.text.strip()
+
+        small = await compaction.compact(state, summarise=summarise)
+        if small is not state:
+            work.shown.clear()
+        return small
