@@ -56,6 +56,11 @@ def total(arguments: dict[str, Any]) -> str:
     return found[2] if found else ""
 
 
+def is_step(done: Done) -> bool:
+    """True for a pause of a counting; of one that a summary speaks of, nothing else is known."""
+    return done.call["name"] == TOOL and (done.place < 0 or bool(total(done.call["args"])))
+
+
 def is_stop(text: str) -> bool:
     """True for words that stop the counting."""
     return _STOP.fullmatch(text) is not None

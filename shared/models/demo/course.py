@@ -19,12 +19,12 @@ def choose(run: Run, *, tools: Collection[str]) -> str | Sequence[Wanted]:
     count = counting.read(run)
     told: list[str] = []
     missing: list[Wanted] = []
-    for heard in run.said:
+    for n, heard in enumerate(run.said):
         if count and not run.opens(heard) and counting.is_stop(heard.text):
             continue
         answer = rules.find(heard)
         if isinstance(answer, Wanted) and answer.tool in tools:
-            if not _was_called(run, heard, answer) and not _was_stopped(run, heard, answer):
+            if not _was_called(run, heard, answer) and not _was_stopped(answer, run.said[n + 1 :]):
                 missing.append(answer)
         elif isinstance(answer, Wanted):
             told.append(NOT_HERE)
@@ -35,7 +35,7 @@ def choose(run: Run, *, tools: Collection[str]) -> str | Sequence[Wanted]:
     if count and count.goes_on():
         return [Wanted(counting.TOOL, count.next())]
     ended = [count.said()] if count else []
-    return "\n\n".join([*ended, *_results(run.done), *told])
+    return "\n\n".join([*ended, *_results([*run.earlier, *run.done]), *told])
 
 
 def _unknown(run: Run, heard: Heard) -> str:
@@ -59,14 +59,13 @@ def _was_called(run: Run, heard: Heard, wanted: Wanted) -> bool:
     return found or (run.opens(heard) and bool(run.done) and not later)
 
 
-def _was_stopped(run: Run, heard: Heard, wanted: Wanted) -> bool:
-    later = [other for other in run.said if other.place > heard.place]
-    return bool(counting.total(wanted.arguments)) and any(counting.is_stop(other.text) for other in later)
+def _was_stopped(wanted: Wanted, later: Sequence[Heard]) -> bool:
+    return bool(counting.total(wanted.arguments)) and any(counting.is_stop(heard.text) for heard in later)
 
 
 def _results(calls: Sequence[Done]) -> list[str]:
     """The results in words, without the steps of a counting, and without calls that were skipped and made later."""
-    told = [done for done in calls if not (done.call["name"] == counting.TOOL and counting.total(done.call["args"]))]
+    told = [done for done in calls if not counting.is_step(done)]
     return [
         phrases.of(done)
         for n, done in enumerate(told)

@@ -14,32 +14,38 @@ BEGINNING = 700
 _QUOTED = re.compile(r"\[begin (\w+)\]\n(.*?)\n\[end \1\]", re.DOTALL)
 _ID = re.compile(r", id [\w-]+")
 _SKIPPED = re.compile(
-    r"(?:(?:this|the) (?:tool )?(?:call|step) (?:was|is) |it was )?(?:skipped|not (?:begun|started))\b", re.IGNORECASE
+    r"(?:(?:this|the) (?:tool )?(?:call|step) (?:was|is) |it was )?(?:skipped|not (?:begun|started))\b"
+    r"|(?:this was )?not done: the (?:person wrote something new|assistant was changed) before",
+    re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
     r"nobody knows|may or may not|(?:not|un)(?: be)? ?(?:known|certain|clear) (?:whether|if)|uncertain|half done",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"\b(?:refused|rejected|declined|denied|said no|dropped)\b", re.IGNORECASE)
+_REFUSED = re.compile(r"\b(?:refused|rejected|declined|denied|said no|may not be done here)\b", re.IGNORECASE)
 _FOR_A_MODEL = re.compile(
     r"(?:^|(?<=[.!?])\s+)(?:(?:do not|don't|never) (?:call|repeat|try)|(?:tell|ask) (?:the person|them|what)|call (?:it )?again)"
     r"\b[^.!?]*(?:[.!?]|$)",
     re.IGNORECASE,
 )
-_THE_PERSON = re.compile(r"\b[Tt]he person(?:('s)\b| (has|is|was|does)\b)?")
-_YOUR_VERB = MappingProxyType({"has": "have", "is": "are", "was": "were", "does": "do"})
+_THE_PERSON = re.compile(r"\b(?:[Tt]he person(?:('s)\b| (has|is|was|does|wants)\b)?|They(?= said: ))")
+_YOUR_VERB = MappingProxyType({"has": "have", "is": "are", "was": "were", "does": "do", "wants": "want"})
+_TWICE = re.compile(r"^Nobody knows whether this was done(?:\.\s*|, and )")
+_CHANGED = re.compile(r"^The person changed this call before it was made.*?\n\nTool response:\s*", re.DOTALL)
 
 
 def of(done: Done) -> str:
     """One result in words for the person."""
-    text = done.result.text.strip()
+    text = _CHANGED.sub("", done.result.text.strip())
     if was_skipped(done):
         return "I did not do that, because you wrote something else before I began. Say it again if you still want it."
     if done.result.status != "error":
         return _PHRASES.get(done.call["name"], _as_it_is)(text)
     plain = _ID.sub("", _for_the_person(text))
     if _UNKNOWN.search(text):
-        return f"I don't know whether that was done. {plain}".rstrip()
+        more = _TWICE.sub("", plain)
+        more = plain if more == plain else f"{more[:1].upper()}{more[1:]}"
+        return f"I don't know whether that was done. {more}".rstrip()
     if _REFUSED.search(text):
         return f"I did not do that. {plain}".rstrip()
     return f"That did not work: {plain}" if plain else "That did not work."

@@ -11,6 +11,11 @@ from xml.sax.saxutils import unescape
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 _CONTEXT = re.compile(r"<context( [^\n]*)>\n")
+_EARLIER = "(Written by Praxos, not by the person:"
+"""What the summary of a long run's older steps begins with."""
+_NEXT = re.compile(rf"\n\n(?=<context [^\n]*>\n|{re.escape(_EARLIER)})")
+"""Messages that follow each other reach a model as one."""
+_RESULT = re.compile(r"^(?:- )?Result of (\w+)( \(did not work\))?: (.+)$", re.MULTILINE)
 _FILE = re.compile(r"<file( [^\n]*?)>")
 _ATTRIBUTE = re.compile(r""" (\w+)=(?:"([^"]*)"|'([^']*)')""")
 _ENTITIES = {"&quot;": '"', "&#10;": "\n", "&#13;": "\r", "&#9;": "\t"}
@@ -61,6 +66,8 @@ class Run:
     said: Sequence[Heard]
     """What began it, and what the person said meanwhile, the newest last."""
     done: Sequence[Done]
+    earlier: Sequence[Done] = ()
+    """What is left in a summary of calls that are not there any more."""
 
     def opens(self, heard: Heard) -> bool:
         """True for what was said before anything was called; what came later did not wait for an answer."""
@@ -71,16 +78,18 @@ def follow(messages: Sequence[BaseMessage]) -> Run:
     """Read the run that the messages end with.
 
     A message of the person that stands after a tool's result came in the middle of a run, which began earlier. Of a long
-    run only the end may be there, after words on its beginning.
+    run only what the person said and the newest steps may be there, with a summary between them.
     """
     begin = _begin(messages)
     done = _done(messages, begin)
     first = min((each.place for each in done), default=len(messages))
-    said = [_heard(messages, n) for n in range(begin, len(messages)) if isinstance(messages[n], HumanMessage)]
-    opening = [heard for heard in said if heard.place < first]
-    # Words on what came before look like a message of the person, but for the context line.
-    opening = [heard for heard in opening if heard.marked or (heard is opening[-1] and not done)]
-    return Run(said=[*opening, *(heard for heard in said if heard.place > first)], done=done)
+    said = [heard for n in range(begin, len(messages)) for heard in _pieces(messages, n)]
+    summary = [heard.text for heard in said if heard.text.startswith(_EARLIER)]
+    said = [heard for heard in said if not heard.text.startswith(_EARLIER)]
+    # Other words on what came before look like a message of the person, but for the context line.
+    unmarked = [] if done else said[-1:]
+    said = [heard for heard in said if heard.marked or heard.place > first or heard in unmarked]
+    return Run(said=said, done=done, earlier=[found for text in summary for found in _summed_up(text)])
 
 
 def _begin(messages: Sequence[BaseMessage]) -> int:
@@ -95,13 +104,26 @@ def _begin(messages: Sequence[BaseMessage]) -> int:
 
 def hear(messages: Sequence[BaseMessage]) -> Heard:
     """Read the newest message of the person. Without a context line, the time is now and the zone UTC."""
-    return _heard(
-        messages, max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
-    )
+    place = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    return _pieces(messages, place)[-1] if place >= 0 else _heard([""], place=-1, first=True)
 
 
-def _heard(messages: Sequence[BaseMessage], place: int) -> Heard:
-    blocks = _texts(messages[place]) if place >= 0 else [""]
+def _pieces(messages: Sequence[BaseMessage], place: int) -> list[Heard]:
+    """What the person said in one message: usually one thing, more where messages were joined."""
+    message = messages[place]
+    if not isinstance(message, HumanMessage):
+        return []
+    pieces: list[list[str]] = []
+    for block in _texts(message):
+        if pieces and not _CONTEXT.match(block) and not block.startswith(_EARLIER):
+            pieces[-1].append(block)
+        else:
+            pieces += [[text] for text in _NEXT.split(block)]
+    first = not any(isinstance(other, HumanMessage) for other in messages[:place])
+    return [_heard(blocks, place=place, first=first and not n) for n, blocks in enumerate(pieces)]
+
+
+def _heard(blocks: Sequence[str], *, place: int, first: bool) -> Heard:
     found = _CONTEXT.match(blocks[0])
     context = _attributes(found[1]) if found else {}
     return Heard(
@@ -111,7 +133,7 @@ def _heard(messages: Sequence[BaseMessage], place: int) -> Heard:
         person=context.get("from", ""),
         reminder=context.get("event") == "reminder",
         files=[_sent(head[1]) for block in blocks[1:] if (head := _FILE.match(block))],
-        first=not any(isinstance(message, HumanMessage) for message in messages[: max(place, 0)]),
+        first=first,
         marked=found is not None,
         place=place,
     )
@@ -147,4 +169,16 @@ def _done(messages: Sequence[BaseMessage], begin: int) -> list[Done]:
         Done(call=places[message.tool_call_id][0], result=message, place=places[message.tool_call_id][1])
         for message in messages[begin:]
         if isinstance(message, ToolMessage) and message.tool_call_id in places
+    ]
+
+
+def _summed_up(text: str) -> list[Done]:
+    """The results that a summary kept word for word."""
+    return [
+        Done(
+            call=ToolCall(name=name, args={}, id=None),
+            result=ToolMessage(result, tool_call_id="", status="error" if failed else "success"),
+            place=-1,
+        )
+        for name, failed, result in _RESULT.findall(text)
     ]

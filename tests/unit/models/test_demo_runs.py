@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from shared.agent import approval, compaction, doubt, gate, prompt
 from shared.models.demo import counting, phrases, reading
 from shared.models.demo.model import DemoModel
+from shared.pipeline import words
 from shared.tools.pause import Pause, Waiting
 
 TOOLS = frozenset({"pause", "calculate", "current_time", "remember", "post_webhook", "ask_person"})
 CONTEXT = '<context now="2026-03-03T14:05+01:00" weekday="Tuesday" time_zone="Europe/Berlin" from="Ada">\n'
 BEFORE: list[BaseMessage] = [SystemMessage("x"), HumanMessage("time"), AIMessage("It is noon.")]
-SKIPPED = "This call was skipped, because the person said something else first."
+SKIPPED = gate.SKIPPED
 
 
 def person(text: str) -> HumanMessage:
@@ -153,11 +155,12 @@ async def test_a_pause_that_fails_ends_it_in_words() -> None:
     [
         [],
         [HumanMessage("Counted so far: a lot.\n- They said: what is 1+1")],
+        [HumanMessage(f"{compaction.INTRODUCTION}\n<earlier_steps>\nwhat is 1+1\n</earlier_steps>")],
         [SystemMessage("Earlier in this run: what is 1+1")],
         [person("count to 60 slowly")],
         [person("count to 60 slowly"), HumanMessage("What was done so far, in short.")],
     ],
-    ids=["nothing", "a message", "a system message", "the first message", "both"],
+    ids=["nothing", "a message", "a summary", "a system message", "the first message", "both"],
 )
 @pytest.mark.parametrize("keep", [1, 2, 19, 20])
 async def test_it_knows_how_far_it_is_when_older_messages_are_gone(instead: Sequence[BaseMessage], keep: int) -> None:
@@ -171,6 +174,62 @@ async def test_it_knows_how_far_it_is_when_older_messages_are_gone(instead: Sequ
     talk.compact(20, *instead)
     await talk.steps(9)
     assert (await talk.ask()).text == "Counted to 60.\n\nMeanwhile you said: hello there, old friend"
+
+
+@pytest.mark.parametrize("steps", [80, 200])
+async def test_it_survives_the_agents_own_compaction(steps: int) -> None:
+    talk = Talk(f"count to {steps} slowly")
+
+    async def summarise(before: str, transcript: str) -> str:
+        return (await talk.model.ainvoke(prompt.to_shorten(before=before, steps=transcript))).text
+
+    async def ask() -> AIMessage:
+        run = await compaction.compact(talk.messages[len(BEFORE) :], summarise=summarise)
+        talk.messages = [*BEFORE, *run]
+        reply = await talk.model.ainvoke([*BEFORE, *prompt.joined(run)])
+        talk.messages.append(reply)
+        return reply
+
+    notes = []
+    while (reply := await ask()).tool_calls:
+        [call] = reply.tool_calls
+        if call["name"] == "pause":
+            notes.append(call["args"]["note"])
+        talk.messages.append(
+            ToolMessage("2+2 = 4" if call["name"] == "calculate" else "ok", name=call["name"], tool_call_id=call["id"])
+        )
+        if len(notes) == 5 and call["name"] == "pause":
+            talk.say("the sky is blue")
+            talk.say("what is 2+2")
+    assert notes == [f"{n} of {steps}" for n in range(1, steps + 1)]
+    assert reply.text == f"Counted to {steps}.\n\n`2+2` = **4**\n\nMeanwhile you said: the sky is blue"
+    assert len(talk.messages) < 80
+
+
+async def test_messages_that_were_joined_are_heard_one_by_one() -> None:
+    for texts in (["time", "what is 1+1"], ["hello 1", "hello 2"], ["count to 3 slowly", "stop counting"]):
+        apart, joined = Talk(texts[0]), Talk(texts[0])
+        apart.say(texts[1])
+        joined.say(texts[1])
+        joined.messages = list(prompt.joined(joined.messages))
+        one, other = await apart.ask(), await joined.ask()
+        assert (one.text, [call["args"] for call in one.tool_calls]) == (
+            other.text,
+            [call["args"] for call in other.tool_calls],
+        )
+
+
+async def test_a_file_belongs_to_the_message_that_it_came_with() -> None:
+    file = {"type": "text", "text": '<file name="a.txt" type="text/plain" size="5">…</file>'}
+    first = HumanMessage([{"type": "text", "text": f"{CONTEXT}one"}, file])
+    run = reading.follow([*BEFORE, *prompt.joined([first, person("two")])])
+    assert [(heard.text, len(heard.files)) for heard in run.said] == [("one", 1), ("two", 0)]
+
+
+async def test_a_call_of_an_assistant_that_changed_is_made_again() -> None:
+    talk = Talk("count to 2 slowly")
+    talk.result(await talk.ask(), words.CHANGED_MEANWHILE, status="error")
+    assert await talk.steps(2) == ["1 of 2", "2 of 2"]
 
 
 async def test_what_was_skipped_is_done_after_all() -> None:
@@ -256,6 +315,14 @@ def told(text: str, status: str = "error", tool: str = "post_webhook") -> str:
             "I did not do that, because you wrote something else before I began. Say it again if you still want it.",
         ),
         ("The person has declined this.", "I did not do that. You have declined this."),
+        (gate.DENIED, "I did not do that. This may not be done here, and was not done."),
+        (
+            f"{approval.REJECTED} They said: not now",
+            "I did not do that. You said no to this: it was not done. You said: not now",
+        ),
+        (doubt.NOBODY_KNOWS, "I don't know whether that was done."),
+        (doubt.DROPPED, "I don't know whether that was done. You want it left at that."),
+        (doubt.CHECKED, "That did not work: It was looked up: this was not done."),
         (
             "a.example did not answer, so it may or may not have taken it. Do not call it again.",
             "I don't know whether that was done. a.example did not answer, so it may or may not have taken it.",
@@ -272,6 +339,11 @@ def told(text: str, status: str = "error", tool: str = "post_webhook") -> str:
 )
 def test_what_did_not_come_to_pass_is_told_in_plain_words(text: str, words: str) -> None:
     assert told(text) == words
+
+
+def test_a_call_that_the_person_changed_is_told_as_any_other() -> None:
+    notice = f"{approval.CHANGED} Executed instead: post_webhook with arguments {{}}.\n\nTool response:\n"
+    assert told(f"{notice}Posted: ok", "success") == "Posted: ok"
 
 
 def test_a_page_that_speaks_of_skipping_was_read_all_the_same() -> None:
