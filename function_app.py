@@ -11,6 +11,7 @@ from functions import (
     health,
     intake,
     operations,
+    runs,
     schedules,
     turns,
     web_chat,
@@ -19,5 +20,17 @@ from functions import (
 
 app = df.DFApp()
 
-for stage in (webhooks, intake, turns, background, deliveries, schedules, dead_letters, operations, web_chat, health):
+for stage in (
+    webhooks,
+    intake,
+    turns,
+    background,
+    runs,
+    deliveries,
+    schedules,
+    dead_letters,
+    operations,
+    web_chat,
+    health,
+):
     app.register_functions(stage.blueprint)

@@ -10,10 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from shared import registry
 from shared.clock import SystemClock
-from shared.messages import SettingError
+from shared.messages import QueueUnavailable, SettingError
 from shared.pipeline.bells import Bells
 from shared.pipeline.webhook import Webhooks
-from shared.ports import Broker, Channel, Clock, Files, Limits, Memory, MemoryStore, Parts, Queue, SecretStore, Store
+from shared.ports import (
+    Broker,
+    Channel,
+    Checkpoints,
+    Clock,
+    Files,
+    Limits,
+    Memory,
+    MemoryStore,
+    Orchestrations,
+    Parts,
+    Queue,
+    SecretStore,
+    Store,
+    Tool,
+)
 from shared.settings import Settings
 from shared.telemetry import logger
 from shared.topology import BACKGROUND, TURNS
@@ -25,15 +40,22 @@ if TYPE_CHECKING:
     from shared.access.people import People
     from shared.agent.assistant import Assistant
     from shared.agent.models import Models
+    from shared.pipeline.answers import Answers
+    from shared.pipeline.asking import Asking
     from shared.pipeline.background import Background
+    from shared.pipeline.belfry import Belfry
     from shared.pipeline.commands import Commands
     from shared.pipeline.dead_letter_actions import DeadLetterActions
     from shared.pipeline.dead_letters import DeadLetters
     from shared.pipeline.delivery import Deliveries
+    from shared.pipeline.hand_over import HandOver
     from shared.pipeline.intake import Intake
     from shared.pipeline.operations import Operations
     from shared.pipeline.rooms import Rooms
+    from shared.pipeline.run import Runs
+    from shared.pipeline.run_end import RunEnd
     from shared.pipeline.scheduling import Schedules
+    from shared.pipeline.stops import Stops
     from shared.pipeline.sweeper import Sweeper
     from shared.pipeline.turn import Turns
     from shared.pipeline.turn_work import TurnWork
@@ -62,6 +84,10 @@ class App:
         self._opening = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
         self._assistant: asyncio.Task[Assistant] | None = None
+        self.orchestrations: Orchestrations | None = None
+        """Wakes orchestrations. Azure hands each invocation a client of its own; they all lead to the same place."""
+        self.stopping = False
+        """True once the process is to end: segments then pause between two steps."""
 
     # --- what the plug-ins are built from ---
 
@@ -123,6 +149,12 @@ class App:
         """What long-term memory is kept in."""
         store: MemoryStore = self._plug_in("memory", self.settings.store)
         return store
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """What runs go on from."""
+        checkpoints: Checkpoints = self._plug_in("checkpoints", self.settings.store)
+        return checkpoints
 
     # --- channels ---
 
@@ -190,6 +222,12 @@ class App:
 
         return LongTermMemory(store=self.memory_store.open, tenant=self.settings.tenant, user=user, clock=self.clock)
 
+    @cached_property
+    def tools(self) -> Mapping[str, Tool]:
+        """What the assistant can do, by name."""
+        built = [tool for name in registry.names("tools") for tool in self._plug_in("tools", name)]
+        return {tool.name: tool for tool in built}
+
     async def assistant(self) -> Assistant:
         """The agent. Its libraries take seconds to import, so they are imported in a thread, once."""
         if self._assistant is None:
@@ -204,8 +242,13 @@ class App:
         def build() -> Assistant:
             from shared.agent.assistant import Assistant
 
-            tools = [tool for name in registry.names("tools") for tool in self._plug_in("tools", name)]
-            return Assistant(settings=self.settings, models=self.models, tools=tools, clock=self.clock)
+            return Assistant(
+                settings=self.settings,
+                models=self.models,
+                tools=list(self.tools.values()),
+                clock=self.clock,
+                checkpoints=self.checkpoints,
+            )
 
         return await asyncio.to_thread(build)
 
@@ -240,14 +283,28 @@ class App:
         """What people can type."""
         from shared.pipeline.belongings import Belongings
         from shared.pipeline.commands import Commands
+        from shared.pipeline.steering import Steering
 
         belongings = Belongings(store=self.store, memory=self.memory, tenant=self.settings.tenant)
         return Commands(
             people=self.people,
             linking=self.linking,
-            clock=self.clock,
-            model=lambda: ", ".join(self.models.names()),
+            steering=Steering(clock=self.clock, model=lambda: ", ".join(self.models.names())),
             move=belongings.move,
+        )
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Takes answers to questions."""
+        from shared.pipeline.answers import Answers
+
+        return Answers(
+            store=self.store,
+            rooms=self.rooms,
+            people=self.people,
+            tools=lambda: self.tools,
+            bells=self.bells,
+            clock=self.clock,
         )
 
     @cached_property
@@ -258,6 +315,7 @@ class App:
         return Intake(
             rooms=self.rooms,
             commands=self.commands,
+            answers=self.answers,
             dead_letters=self.dead_letters,
             bells=self.bells,
             files=self.files,
@@ -281,33 +339,103 @@ class App:
 
     def _turns(self, queue: str) -> Turns:
         from shared.pipeline.turn import Turns
-        from shared.pipeline.turn_end import TurnEnd
 
-        end = TurnEnd(bells=self.bells, dead_letters=self.dead_letters, clock=self.clock, settings=self.settings)
         return Turns(
             queue=queue,
             rooms=self.rooms,
             work=self.turn_work,
-            end=end,
+            end=self.run_end,
+            hand_over=self.hand_over,
+            stops=self.stops,
+            runs=self.runs,
             bells=self.bells,
             clock=self.clock,
             settings=self.settings,
         )
 
     @cached_property
+    def runs(self) -> Runs:
+        """The run stage: what orchestrations do."""
+        from shared.pipeline.question_times import QuestionTimes
+        from shared.pipeline.run import Runs
+
+        return Runs(
+            rooms=self.rooms,
+            work=self.turn_work,
+            end=self.run_end,
+            hand_over=self.hand_over,
+            stops=self.stops,
+            times=QuestionTimes(rooms=self.rooms, asking=self.asking, bells=self.bells, clock=self.clock),
+            orchestrations=self._orchestrations,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    def _orchestrations(self) -> Orchestrations:
+        if self.orchestrations is None:
+            raise QueueUnavailable("nothing here can wake orchestrations: no invocation has brought a client yet")
+        return self.orchestrations
+
+    @cached_property
+    def belfry(self) -> Belfry:
+        """Rings for what was written."""
+        from shared.pipeline.belfry import Belfry
+
+        return Belfry(bells=self.bells)
+
+    @cached_property
+    def run_end(self) -> RunEnd:
+        """How runs end."""
+        from shared.pipeline.run_end import RunEnd
+
+        return RunEnd(
+            bells=self.belfry,
+            dead_letters=self.dead_letters,
+            checkpoints=self.checkpoints,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    @cached_property
+    def hand_over(self) -> HandOver:
+        """How runs go on later."""
+        from shared.pipeline.hand_over import HandOver
+
+        return HandOver(
+            asking=self.asking, end=self.run_end, bells=self.belfry, checkpoints=self.checkpoints, clock=self.clock
+        )
+
+    @cached_property
+    def stops(self) -> Stops:
+        """How runs are stopped."""
+        from shared.pipeline.stops import Stops
+
+        return Stops(end=self.run_end, bells=self.belfry, checkpoints=self.checkpoints, clock=self.clock)
+
+    @cached_property
+    def asking(self) -> Asking:
+        """Makes questions."""
+        from shared.pipeline.asking import Asking
+
+        return Asking(people=self.people, tools=lambda: self.tools, clock=self.clock, settings=self.settings)
+
+    @cached_property
     def turn_work(self) -> TurnWork:
-        """What happens inside a turn."""
+        """What happens inside a run."""
+        from shared.access.tool_policy import ToolPolicy
         from shared.pipeline.turn_work import TurnWork
 
         return TurnWork(
             people=self.people,
             limits=self.limits,
+            policy=ToolPolicy(settings=self.settings),
             assistant=self.assistant,
             memory=self.memory,
             store=self.store,
             files=self.files,
             clock=self.clock,
             settings=self.settings,
+            stopping=lambda: self.stopping,
         )
 
     @cached_property
@@ -383,7 +511,7 @@ class App:
                 await channel.close()
         if self._http:
             await self._http.close()
-        for name in ("files", "memory_store", "store", "broker"):
+        for name in ("files", "memory_store", "checkpoints", "store", "broker"):
             if name in self.__dict__:
                 await self.__dict__[name].close()
 

@@ -10,7 +10,9 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "help": "What I can do",
         "status": "What I am doing right now",
+        "stop": "Stop what I am doing",
         "new": "Start a fresh conversation",
+        "queue": "What a message does while I work",
         "link": "Use me from another app as the same person",
     }
 )

@@ -96,6 +96,13 @@ class InboundEvent(Word):
         )
 
 
+def said(event: InboundEvent) -> str:
+    """The text that an event stands for: what was typed, or what a `say:` button says."""
+    if event.kind is EventKind.PRESS and event.button.startswith("say:"):
+        return event.button.removeprefix("say:")
+    return event.text
+
+
 class Bell(Word):
     """The body of a message that only rings: it says which conversation to look at, never what to do there."""
 

@@ -81,7 +81,11 @@ class Settings(EnvironmentSettings):
         description="How long a conversation's lease lasts; renewed every third of it.",
     )
     turn_seconds: float = Field(
-        60, alias="PRAXOS_TURN_SECONDS", gt=0, le=240, description="How long a turn works before it goes on as a long run."
+        60,
+        alias="PRAXOS_TURN_SECONDS",
+        gt=0,
+        le=240,
+        description="How long a turn works before it goes on as a long run.",
     )
     turn_steps: int = Field(12, alias="PRAXOS_TURN_STEPS", gt=0, description="How many tool calls one turn may make.")
     segment_seconds: float = Field(

@@ -10,11 +10,14 @@ from shared.conversation import outbox
 from shared.conversation.lease import RACES
 from shared.conversation.outbox import Outgoing, Render
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, entry_id
-from shared.conversation.records import KEEP_FINISHED, RECORD, ConversationRecord, Entry
+from shared.conversation.records import KEEP_FINISHED, RECORD, ConversationRecord, Entry, QuestionRecord, QueueMode
 from shared.conversation.states import OPEN_ENTRIES, EntryState
 from shared.messages import Address, Conflict, EventKind, InboundEvent
 from shared.steps import Step
 from shared.topology import BACKGROUND, TURNS
+
+INTERRUPTING = (EventKind.MESSAGE, EventKind.EDITED, EventKind.PRESS)
+"""What stops a run in the mode `interrupt`: something that the person did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class Settled:
 
     changes: dict[str, object]
     outgoing: Sequence[Outgoing]
+    answer: tuple[Stored[QuestionRecord], QuestionRecord] | None = None
+    """A question of this conversation that the event answers, as it was read and as it becomes: the same transaction."""
+    ring: bool = False
+    """True when the changes are something that the holder of the lease must see, such as a stop."""
 
 
 Decide = Callable[[ConversationRecord], Settled | None]
@@ -59,6 +66,12 @@ def address_of(event: InboundEvent) -> Address:
     )
 
 
+async def head_of(partition: ConversationPartition, event: InboundEvent) -> Stored[ConversationRecord]:
+    """The conversation's head; before its first event an unsaved one."""
+    found = await partition.record()
+    return found or Stored(RECORD, ConversationRecord(address=address_of(event), group=event.group), "")
+
+
 async def arrive(
     partition: ConversationPartition,
     *,
@@ -68,21 +81,24 @@ async def arrive(
     on_page: bool,
     now: datetime,
     replay: Replay | None = None,
+    head: Stored[ConversationRecord] | None = None,
 ) -> Arrival:
     """Create the event's entry if it is not there, number it, and settle it at once where it needs no turn.
 
-    Everything is one transaction, conditional on the etags of what it numbers.
+    Everything is one transaction, conditional on the etags of what it numbers. `head` is the conversation's, where it
+    was read already. Raises Conflict where an answer was decided from what has changed since.
     """
-    queue = queue_of(event)
+    queue, read = queue_of(event), head
     for _ in range(RACES):
-        found = await partition.record()
-        head = found or Stored(RECORD, ConversationRecord(address=address_of(event), group=event.group), "")
+        head, read = read or await head_of(partition, event), None
         settled = decide(head.record)
         transaction = Transaction()
         record = _enter(transaction, head.record, event, settled, queue, now, replay)
         transaction.save_first(head, record)
         if replay:
             await replay.close(transaction)
+        if settled and settled.answer:
+            transaction.save(*settled.answer)
         shown = on_page and event.kind is not EventKind.REMINDER
         if shown or (settled and settled.outgoing):
             box = await partition.outbox()
@@ -99,8 +115,12 @@ async def arrive(
                 # Delivered before. A bell that was lost then is rung now.
                 is_open = known.record.state in OPEN_ENTRIES
                 return Arrival(new=False, open=is_open, answered=not is_open, queue=queue)
+            if settled and settled.answer:
+                raise
             continue
-        return Arrival(new=True, open=settled is None, answered=bool(settled and settled.outgoing), queue=queue)
+        return Arrival(
+            new=True, open=settled is None or settled.ring, answered=bool(settled and settled.outgoing), queue=queue
+        )
     raise RuntimeError(f"{Step.ARRIVE}: lost {RACES} races on {partition.id!r}")
 
 
@@ -164,8 +184,12 @@ def _enter(
         changes.update(settled.changes)
         if not record.waiting:
             changes["settled"] = number
+        if settled.ring and record.wake_at is None:
+            changes.update(wake_at=now + outbox.RUNG, ring=queue)
     else:
         changes.update(_awaited(record, queue, now))
+        if record.mode is QueueMode.INTERRUPT and event.kind in INTERRUPTING and (record.waiting or record.runs):
+            changes["stop_before"] = number
     return record.with_(**changes)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from shared.messages import Bell, StoreUnavailable
 from shared.pipeline.bells import Bells
+from shared.pipeline.run_end import SUMMARY
 from shared.pipeline.summary import Summaries
 from shared.pipeline.turn import Turns
-from shared.pipeline.turn_end import SUMMARY
 from shared.steps import Step
 from shared.telemetry import logger
 from shared.topology import BACKGROUND

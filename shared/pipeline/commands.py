@@ -8,35 +8,24 @@ from shared import commands
 from shared.access.linking import Linked, Linking, Outcome
 from shared.access.people import People
 from shared.access.records import Role
+from shared.commands import Command
 from shared.conversation.mailbox import Decide, Settled
-from shared.conversation.outbox import Outgoing
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.records import PROGRESS, ConversationRecord, ProgressRecord
-from shared.messages import EventKind, InboundEvent, OutboundMessage
+from shared.messages import EventKind, InboundEvent, OutboundMessage, said
 from shared.pipeline import words
-from shared.ports import Clock
+from shared.pipeline.steering import Steering, notice
 
 MoveReminders = Callable[[str, str], Awaitable[None]]
 """Moves what belongs to one user (the first id) to another."""
 
 
-def said(event: InboundEvent) -> str:
-    """The text that an event stands for: what was typed, or what a `say:` button says."""
-    if event.kind is EventKind.PRESS and event.button.startswith("say:"):
-        return event.button.removeprefix("say:")
-    return event.text
-
-
 class Commands:
     """Recognises and answers commands."""
 
-    def __init__(
-        self, *, people: People, linking: Linking, clock: Clock, model: Callable[[], str], move: MoveReminders
-    ) -> None:
+    def __init__(self, *, people: People, linking: Linking, steering: Steering, move: MoveReminders) -> None:
         self._people = people
         self._linking = linking
-        self._clock = clock
-        self._model = model
+        self._steering = steering
         self._move = move
 
     async def decision(self, partition: ConversationPartition, event: InboundEvent) -> Decide | None:
@@ -55,29 +44,19 @@ class Commands:
         standing = await self._people.standing(event) if user else None
         if standing and not standing.allowed:
             return _answer(event, None if standing.silent else words.REFUSED)
-        if command.name == "new":
-            return lambda record: Settled(
-                {"generation": record.generation + 1, "summary": "", "summarised": record.messages},
-                [_notice(event, OutboundMessage(text=words.NEW_CONVERSATION))],
-            )
-        if command.name == "status":
-            return await self._status(partition, event)
-        return lambda _: Settled({}, [_notice(event, words.help_text())])
+        return await self._steer(partition, event, command)
 
-    async def _status(self, partition: ConversationPartition, event: InboundEvent) -> Decide:
-        progress = await partition.load(PROGRESS, ProgressRecord)
-
-        def decide(record: ConversationRecord) -> Settled:
-            since = record.working_since
-            text = words.status(
-                working_for=self._clock.now() - since if since else None,
-                waiting=record.waiting,
-                model=self._model(),
-                doing=progress.record.text if progress and since else "",
-            )
-            return Settled({}, [_notice(event, OutboundMessage(text=text))])
-
-        return decide
+    async def _steer(self, partition: ConversationPartition, event: InboundEvent, command: Command) -> Decide:
+        match command.name:
+            case "stop":
+                return self._steering.stop(event)
+            case "new":
+                return self._steering.new(event)
+            case "queue":
+                return self._steering.queue(event, command.argument)
+            case "status":
+                return await self._steering.status(partition, event)
+        return lambda _: Settled({}, [notice(event, words.help_text())])
 
     async def _link(self, event: InboundEvent, code: str) -> str | None:
         if not code:
@@ -102,11 +81,5 @@ class Commands:
         )
 
 
-def _notice(event: InboundEvent, message: OutboundMessage) -> Outgoing:
-    return Outgoing(
-        name=f"{event.id}:answer", message=message, event=event.id, notice=True, traceparent=event.traceparent
-    )
-
-
 def _answer(event: InboundEvent, text: str | None) -> Decide:
-    return lambda _: Settled({}, [_notice(event, OutboundMessage(text=text))] if text else [])
+    return lambda _: Settled({}, [notice(event, OutboundMessage(text=text))] if text else [])

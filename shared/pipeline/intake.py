@@ -6,10 +6,12 @@ import asyncio
 
 from pydantic import ValidationError
 
-from shared.conversation.mailbox import Arrival, Decide, Replay, Settled, arrive
+from shared.conversation.lease import RACES
+from shared.conversation.mailbox import Arrival, Decide, Replay, Settled, arrive, head_of
 from shared.conversation.outbox import Outgoing
 from shared.messages import (
     Bell,
+    Conflict,
     EventKind,
     InboundEvent,
     OutboundMessage,
@@ -20,10 +22,11 @@ from shared.messages import (
     Unreadable,
 )
 from shared.pipeline import words
+from shared.pipeline.answers import Answers
 from shared.pipeline.bells import Bells
 from shared.pipeline.commands import Commands
 from shared.pipeline.dead_letters import DeadLetters
-from shared.pipeline.rooms import Rooms
+from shared.pipeline.rooms import Room, Rooms
 from shared.pipeline.webhook import Inbound
 from shared.ports import Clock, Files, Sending
 from shared.steps import Step
@@ -41,6 +44,7 @@ class Intake:
         *,
         rooms: Rooms,
         commands: Commands,
+        answers: Answers,
         dead_letters: DeadLetters,
         bells: Bells,
         files: Files,
@@ -49,6 +53,7 @@ class Intake:
     ) -> None:
         self._rooms = rooms
         self._commands = commands
+        self._answers = answers
         self._dead_letters = dead_letters
         self._bells = bells
         self._files = files
@@ -99,7 +104,20 @@ class Intake:
     async def enter(self, event: InboundEvent, *, replay: Replay | None = None) -> Arrival:
         """Put a readable event into its mailbox and ring for what follows."""
         room = await self._rooms.room(tenant=event.tenant, conversation=event.conversation, channel=event.channel)
-        decide = await self._commands.decision(room.partition, event) or _needs_turn(event)
+        for _ in range(RACES):
+            try:
+                return await self._enter(room, event, replay)
+            except Conflict:
+                continue  # what it answers has changed since: decide again
+        raise RuntimeError(f"{Step.ARRIVE}: lost {RACES} races on {room.partition.id!r}")
+
+    async def _enter(self, room: Room, event: InboundEvent, replay: Replay | None) -> Arrival:
+        decide = await self._commands.decision(room.partition, event)
+        head = await head_of(room.partition, event)
+        answered = None
+        if decide is None:
+            answered = await self._answers.decision(room.partition, event, head.record)
+            decide = answered.decide if answered else _needs_turn(event)
         arrival = await arrive(
             room.partition,
             event=event,
@@ -108,6 +126,7 @@ class Intake:
             on_page=room.channel.capabilities.sending is Sending.PAGE,
             now=self._clock.now(),
             replay=replay,
+            head=head,
         )
         if not arrival.new:
             log.info("delivered before")
@@ -116,6 +135,8 @@ class Intake:
             await self._bells.ring(step=Step.RING_TURN, queue=arrival.queue, bell=bell)
         if arrival.answered:
             await self._bells.ring(step=Step.RING_DELIVERY, queue=OUTBOUND, bell=bell)
+        if answered:
+            await self._answers.finish(answered, event)
         return arrival
 
     async def _event(self, body: bytes) -> InboundEvent | None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.agent.turn import Stopped
 from shared.conversation.lease import RACES, Hold, mark_bell, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord, Entry, Run
 from shared.conversation.states import LeaseState
-from shared.messages import Bell, Conflict, LeaseLost, Permanent, StoreUnavailable, Transient
+from shared.messages import (
+    Bell,
+    Conflict,
+    LeaseLost,
+    OutboundMessage,
+    Permanent,
+    QueueUnavailable,
+    StoreUnavailable,
+    Transient,
+)
+from shared.pipeline import words
 from shared.pipeline.bells import Bells
+from shared.pipeline.hand_over import HandOver
 from shared.pipeline.rooms import Room, Rooms
-from shared.pipeline.turn_end import TurnEnd
-from shared.pipeline.turn_work import Begun, TurnWork
+from shared.pipeline.run import Runs
+from shared.pipeline.run_end import RunEnd
+from shared.pipeline.stops import Stops, has_stopped_work
+from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork
+from shared.pipeline.work import ConversationHold, Work
 from shared.ports import Clock
 from shared.settings import Settings
 from shared.steps import Step
@@ -25,12 +39,10 @@ log = logger(__name__)
 MOST_STARTS = 10
 """A turn that was begun this often without a recorded step is not begun again."""
 
-ConversationHold = Hold[ConversationRecord]
-
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The writes that begin an entry's turn."""
+    """The writes that begin an entry's turn: its start is counted, its run is opened, or taken up again after a crash."""
 
     before: Stored[Entry]
     entry: Entry
@@ -42,12 +54,13 @@ class Beginning:
         if not self.run.etag:
             transaction.create(self.run.id, self.run.record)
 
-    def begun(self, etags: Mapping[str, str]) -> Begun:
+    def work(self, hold: ConversationHold) -> Work:
         """What was begun, once the transaction is done."""
-        run_etag = self.run.etag or etags[self.run.id]
-        return Begun(
+        etags = hold.written
+        return Work(
+            hold=hold,
             entry=Stored(self.before.id, self.entry, etags[self.before.id]),
-            run=Stored(self.run.id, self.run.record, run_etag),
+            run=Stored(self.run.id, self.run.record, self.run.etag or etags[self.run.id]),
         )
 
 
@@ -55,22 +68,37 @@ class Turns:
     """Answers the bells of one queue, `turns` or `background`."""
 
     def __init__(
-        self, *, queue: str, rooms: Rooms, work: TurnWork, end: TurnEnd, bells: Bells, clock: Clock, settings: Settings
+        self,
+        *,
+        queue: str,
+        rooms: Rooms,
+        work: TurnWork,
+        end: RunEnd,
+        hand_over: HandOver,
+        stops: Stops,
+        runs: Runs,
+        bells: Bells,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._queue = queue
         self._rooms = rooms
         self._work = work
         self._end = end
+        self._hand_over = hand_over
+        self._stops = stops
+        self._runs = runs
         self._bells = bells
         self._clock = clock
         self._settings = settings
 
     async def answer(self, bell: Bell) -> None:
-        """Drain the mailbox that a bell is about. Raises only for bugs."""
+        """Drain the mailbox that a bell is about, or wake the run that it is about. Raises only for bugs."""
         partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
         with bind(conversation=bell.conversation, tenant=bell.tenant, traceparent=bell.traceparent):
             try:
-                await self._drain(partition, bell)
+                if not (bell.subject and await self._runs.wake_subject(partition, bell.subject)):
+                    await self._drain(partition, bell)
             except LeaseLost as lost:
                 log.warning("turn ended: %s", lost)
             except (Transient, Permanent) as error:
@@ -82,34 +110,43 @@ class Turns:
         ends = self._clock.monotonic() + self._settings.drain_seconds
         for _ in range(RACES):
             head = await partition.record()
-            if head is None or not head.record.waiting:
+            if head is None:
                 return
-            if head.record.lease.state(self._clock.now()) is LeaseState.HELD:
-                if at := await mark_bell(partition, head, now=self._clock.now()):
+            entry = await partition.next_entry(head.record) if head.record.waiting else None
+            stops = has_stopped_work(head.record, entry.record if entry else None)
+            if not stops and (entry is None or _belongs_to_a_run(head.record)):
+                await self._runs.wake_all(partition, head.record)
+                return
+            now = self._clock.now()
+            if head.record.lease.state(now) is LeaseState.HELD:
+                if at := await mark_bell(partition, head, now=now):
                     await self._bells.ring(step=Step.RING_AGAIN, queue=self._queue, bell=bell, at=at)
                 return
-            entry = await partition.next_entry(head.record)
-            if entry is None or (entry.record.until and entry.record.until > self._clock.now()):
+            if not stops and entry and entry.record.until and entry.record.until > now:
                 return
             room = await self._rooms.room(
                 tenant=bell.tenant, conversation=bell.conversation, channel=head.record.address.channel
             )
             try:
-                hold, begun = await self._take(partition, head, entry)
+                hold, work = await self._take(partition, head, None if stops else entry)
             except Conflict:
                 continue
             async with hold:
-                await self._work_off(room, hold, begun, bell, ends)
+                await self._work_off(room, hold, work, bell, ends)
+            await self._wake_what_was_handed_over(partition, hold)
             return
         raise RuntimeError(f"{Step.TAKE_TURN}: lost {RACES} races on {partition.id!r}")
 
-    async def _work_off(self, room: Room, hold: ConversationHold, begun: Begun, bell: Bell, ends: float) -> None:
+    async def _work_off(self, room: Room, hold: ConversationHold, work: Work | None, bell: Bell, ends: float) -> None:
         """Take turns under one lease until the mailbox is empty, something waits, or the time is over."""
-        current: Begun | None = begun
+        current = work
         try:
+            if current is None:
+                await self._stops.stop(room, hold, work=None, durable=False)
+                current = await self._next(room, hold, ends)
             while current:
                 await self._turn(room, hold, current)
-                current = await self._next(hold, ends)
+                current = await self._next(room, hold, ends)
         except LeaseLost:
             raise
         except BaseException:
@@ -120,46 +157,64 @@ class Turns:
         if not hold.given_back:
             await self._release(hold, bell)
 
-    async def _next(self, hold: ConversationHold, ends: float) -> Begun | None:
+    async def _next(self, room: Room, hold: ConversationHold, ends: float) -> Work | None:
         """Begin the next entry that can be worked on now, if the lease is still held and there is one."""
         if hold.given_back:
             return None
         head = await hold.refresh()
         entry = await hold.partition.next_entry(head)
-        if entry is None or self._clock.monotonic() >= ends:
+        if entry and has_stopped_work(head, entry.record):
+            await self._stops.stop(room, hold, work=None, durable=False)
+            return await self._next(room, hold, ends)
+        if entry is None or self._clock.monotonic() >= ends or _belongs_to_a_run(head):
             return None
         if entry.record.until and entry.record.until > self._clock.now():
             return None
         return await self._begin(hold, entry)
 
-    async def _turn(self, room: Room, hold: ConversationHold, begun: Begun) -> None:
-        entry = begun.entry.record
+    async def _turn(self, room: Room, hold: ConversationHold, work: Work) -> None:
+        entry = work.entry.record
         with bind(event=entry.event.id):
             if entry.starts > MOST_STARTS:
                 reason = f"begun {entry.starts - 1} times without a recorded step"
-                await self._end.fail(hold, begun, reason=reason)
+                await self._end.fail(room, work, reason=reason)
                 return
             try:
-                spoken = await hold.guard(self._work.answer(room, hold, entry))
+                worked = await hold.guard(self._work.segment(room, work, seconds=self._settings.turn_seconds))
+                if isinstance(worked, Spoken) or worked.spoken:
+                    await self._end.finish(room, work, worked)
+                elif worked.outcome.asked:
+                    await self._hand_over.ask(room, work, worked)
+                else:
+                    await self._hand_over.go_on(room, work, worked)
+            except Stopped:
+                await self._stops.stop(room, hold, work=work, durable=False)
+            except Revised:
+                await self._hand_over.ask_what_becomes(room, work)
+            except Dropped:
+                await self._end.finish(room, work, Spoken(OutboundMessage(text=words.DROPPED)))
             except (LeaseLost, StoreUnavailable):
                 raise
             except Transient as trouble:
-                await self._end.postpone(room, hold, begun, trouble)
+                await self._end.postpone(room, work, trouble)
             except Permanent as trouble:
-                await self._end.fail(hold, begun, reason=str(trouble), trouble=trouble)
-            else:
-                await self._end.finish(room, hold, begun, spoken)
+                await self._end.fail(room, work, reason=str(trouble), trouble=trouble)
 
     async def _take(
-        self, partition: ConversationPartition, head: Stored[ConversationRecord], entry: Stored[Entry]
-    ) -> tuple[ConversationHold, Begun]:
-        """Take the lease and begin the entry in one transaction. Raises Conflict when someone was faster."""
+        self, partition: ConversationPartition, head: Stored[ConversationRecord], entry: Stored[Entry] | None
+    ) -> tuple[ConversationHold, Work | None]:
+        """Take the lease and begin the entry in one transaction. Raises Conflict when someone was faster.
+
+        No entry: something was stopped, and that is what the lease is for.
+        """
         now = self._clock.now()
-        beginning = await self._beginning(partition, entry, now)
+        beginning = await self._beginning(partition, entry, now) if entry else None
 
         def begin(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
+            if beginning is None:
+                return record.with_(ring=self._queue)
             beginning.add(transaction)
-            return record.with_(working_since=now, ring=self._queue)
+            return record.with_(working_since=now, working_on=beginning.run.record.event, ring=self._queue)
 
         hold = await Hold.take(
             step=Step.TAKE_TURN,
@@ -170,32 +225,28 @@ class Turns:
             seconds=self._settings.lease_seconds,
             change=begin,
         )
-        return hold, beginning.begun(hold.written)
+        return hold, beginning.work(hold) if beginning else None
 
-    async def _begin(self, hold: ConversationHold, entry: Stored[Entry]) -> Begun:
+    async def _begin(self, hold: ConversationHold, entry: Stored[Entry]) -> Work:
         """Begin another entry under a lease that is held."""
         now = self._clock.now()
         beginning = await self._beginning(hold.partition, entry, now)
 
         async def begin(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
             beginning.add(transaction)
-            return hold.extended(record).with_(working_since=now)
+            return hold.extended(record).with_(working_since=now, working_on=beginning.run.record.event)
 
         await hold.write(Step.TAKE_TURN, begin)
-        return beginning.begun(hold.written)
+        return beginning.work(hold)
 
     async def _beginning(self, partition: ConversationPartition, entry: Stored[Entry], now: datetime) -> Beginning:
-        """What beginning an entry writes: its start is counted; its run is opened, or taken up again after a crash."""
-        event = entry.record.event
-        run = (
-            await partition.run(event.id)
-            if entry.record.starts or entry.record.attempt or entry.record.letter
-            else None
-        )
+        event, begun = entry.record.event, entry.record
+        known = begun.starts or begun.attempt or begun.letter
+        run = await partition.run(event.id) if known else None
         if run is None:
-            opened = Run(event=event.id, entry=entry.record.n, started_at=now, traceparent=event.traceparent)
+            opened = Run(event=event.id, entry=begun.n, started_at=now, traceparent=event.traceparent)
             run = Stored(run_id(event.id), opened, "")
-        return Beginning(entry, entry.record.with_(starts=entry.record.starts + 1), run)
+        return Beginning(entry, begun.with_(starts=begun.starts + 1), run)
 
     async def _release(self, hold: ConversationHold, bell: Bell, *, ring: bool = True) -> None:
         """Give the lease back; where entries still wait, see to it that somebody comes for them."""
@@ -204,12 +255,27 @@ class Turns:
         async def release(record: ConversationRecord, _: Transaction) -> ConversationRecord:
             nonlocal at
             entry = await hold.partition.next_entry(record)
+            record = record.with_(working_since=None, working_on="")
             if entry is None:
                 at = None
-                return hold.given(record, working_since=None, waiting=0, settled=record.entries)
+                return hold.given(record, waiting=0, settled=record.entries)
             at = entry.record.until or self._clock.now()
-            return hold.given(record, working_since=None, wake_at=watched(at), ring=self._queue)
+            return hold.given(record, wake_at=watched(at), ring=self._queue)
 
         await hold.write(Step.RELEASE_TURN, release)
         if at and ring:
             await self._bells.ring(step=Step.RING_AGAIN, queue=self._queue, bell=bell, at=at)
+
+    async def _wake_what_was_handed_over(self, partition: ConversationPartition, hold: ConversationHold) -> None:
+        """Wake orchestrations, new ones too; where that cannot be now, the runs' own `wake_at` makes up for it."""
+        record = hold.stored.record
+        try:
+            for run in record.runs:
+                await self._runs.wake(partition, run.event)
+        except QueueUnavailable as error:
+            log.warning("run not woken", extra={"fields": {"error": str(error)}})
+
+
+def _belongs_to_a_run(record: ConversationRecord) -> bool:
+    """While a run that was handed over works, what arrives belongs to it."""
+    return any(not run.waiting for run in record.runs)

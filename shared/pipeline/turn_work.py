@@ -1,35 +1,57 @@
-"""What a turn does between taking its entry and recording its end: who asks, may they, and the agent's answer."""
+"""What a run does between being taken and its end: who asks, may they, and a segment of the agent's work."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from shared.access.people import People
 from shared.access.preferences import UserPreferences
 from shared.access.records import User
-from shared.agent.turn import Answer, Control, Question
-from shared.conversation.lease import Hold
+from shared.agent.turn import (
+    Answer,
+    Budget,
+    Given,
+    Outcome,
+    Permission,
+    Pointer,
+    Question,
+    Segment,
+    SegmentControl,
+    Stopped,
+)
 from shared.conversation.partition import ConversationPartition, Stored
-from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry, Run
+from shared.conversation.records import KEEP_FINISHED, Entry, QuestionKind, QuestionRecord, Run
 from shared.conversation.reminders import UserReminders
-from shared.messages import Address, Attachment, BudgetSpent, EventKind, InboundEvent, OutboundMessage, clean
+from shared.conversation.states import QuestionState
+from shared.messages import (
+    Address,
+    Attachment,
+    BudgetSpent,
+    EventKind,
+    InboundEvent,
+    OutboundMessage,
+    Transient,
+    clean,
+    said,
+)
 from shared.pipeline import words
-from shared.pipeline.commands import said
+from shared.pipeline.control import RunControl
 from shared.pipeline.history import Histories
+from shared.pipeline.ledger import StoreLedger
 from shared.pipeline.media import Media
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.rooms import Room
-from shared.ports import Clock, Files, Limits, Memory, Store, ToolContext
+from shared.pipeline.work import Work
+from shared.ports import Clock, Effect, Files, Limits, Memory, Store, ToolContext
 from shared.settings import Settings
 
-FRESH = 0.2
-"""Seconds for which what was read of the record still counts as read before a step."""
-GRACE = 5.0
-"""Seconds past its budget after which a turn is cut, where the agent did not stop by itself."""
+GRACE = 120.0
+"""Seconds past its budget after which a segment is cut: far longer than any single step may take."""
 LONGEST_REPLY = 60_000
 """Characters; more than fifteen messages on Telegram."""
 SHOWN_OF_LONG = 2_000
@@ -37,69 +59,75 @@ WINDOW = 3
 """How many times the history's length is read at most, while older messages wait to be summarised."""
 
 
+class Revised(Exception):
+    """The run was written by another revision of the agent: the person decides what becomes of it."""
+
+
+class Dropped(Exception):
+    """The person does not want the run to go on with another revision of the agent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a turn came to. No message: nothing is said. No answer: the agent was not asked."""
+    """What a run came to. No message: nothing is said. No answer: the agent was not asked."""
 
     message: OutboundMessage | None
     answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """An entry whose turn was begun, and its run."""
+class Worked:
+    """A segment's end: what was said, or (None) how the agent paused; and what it took."""
 
-    entry: Stored[Entry]
-    run: Stored[Run]
+    spoken: Spoken | None
+    outcome: Outcome
+    event: InboundEvent
+    """The run's event, with its files fetched."""
+    user: User
+    revision: str
+    seconds: float
+    lately: Sequence[str]
+    given: Sequence[str]
+    """The ids of the questions whose answers went into the segment."""
 
 
 class Assistant(Protocol):
-    """What a turn needs of the agent, which is loaded on first use because its libraries are heavy."""
+    """What a run needs of the agent, which is loaded on first use because its libraries are heavy."""
 
-    async def answer(self, *, question: Question, control: Control) -> Answer:
-        """Answer a question."""
+    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+        """Work on a segment of a run."""
+
+    async def revision(self) -> str:
+        """What the agent is: another revision cannot go on with a run without asking."""
 
 
-class TurnControl:
-    """The agent's Control: before each step it looks whether the turn is still ours."""
+class Policy(Protocol):
+    """Which tools people's runs may call."""
 
-    def __init__(
-        self, *, hold: Hold[ConversationRecord], clock: Clock, deadline: float, display: ProgressDisplay | None
-    ):
-        self.deadline = deadline
-        self._hold = hold
-        self._clock = clock
-        self._display = display
-
-    async def before_step(self) -> None:
-        """Raise LeaseLost when the turn is no longer ours."""
-        if self._clock.monotonic() - self._hold.seen_at > FRESH:
-            await self._hold.refresh()
-        self._hold.assert_running()
-
-    async def progress(self, text: str) -> None:
-        """Show what is being done."""
-        if self._display:
-            self._display.say(text)
+    def permission(self, *, tool: str, effect: Effect, user: User) -> Permission:
+        """Whether it may be called, may not, or needs somebody's word."""
 
 
 class TurnWork:
-    """Answers entries."""
+    """Works on runs, a segment at a time."""
 
     def __init__(
         self,
         *,
         people: People,
         limits: Limits,
+        policy: Policy,
         assistant: Callable[[], Awaitable[Assistant]],
         memory: Callable[[str], Memory],
         store: Store,
         files: Files,
         clock: Clock,
         settings: Settings,
+        stopping: Callable[[], bool],
     ) -> None:
         self._people = people
         self._limits = limits
+        self._policy = policy
         self._assistant = assistant
         self._memory = memory
         self._store = store
@@ -107,34 +135,152 @@ class TurnWork:
         self._media = Media(files=files)
         self._clock = clock
         self._settings = settings
+        self._stopping = stopping
         self._histories = Histories(limit=settings.history_messages * WINDOW)
 
-    async def answer(self, room: Room, hold: Hold[ConversationRecord], entry: Entry) -> Spoken:
-        """Answer one entry. Raises Transient or Permanent as trouble has it, and LeaseLost."""
-        event = entry.event
+    async def segment(self, room: Room, work: Work, *, seconds: float) -> Worked | Spoken:
+        """Work on a run for so many seconds. A Spoken alone: the agent was not asked.
+
+        Raises Stopped, Transient or Permanent as trouble has it, LeaseLost, Revised and Dropped.
+        """
+        event = work.entry.record.event
         standing = await self._people.standing(event)
         if not standing.allowed or standing.user is None:
             return Spoken(None if standing.silent else OutboundMessage(text=words.REFUSED))
-        refusal = await self._limits.refusal(user=standing.user.id, action="turn")
-        if refusal:
-            return Spoken(OutboundMessage(text=refusal))
+        if not work.run.record.segments:
+            refusal = await self._limits.refusal(user=standing.user.id, action="turn")
+            if refusal:
+                return Spoken(OutboundMessage(text=refusal))
         assistant = await self._assistant()
-        entry = entry.with_(event=event.model_copy(update={"attachments": await self._media.fetch(room, event)}))
-        question = await self._question(room.partition, hold.stored.record, entry, standing.user)
+        revision = await assistant.revision()
+        answered, afresh = await self._answers(work, revision)
+        event = event.model_copy(update={"attachments": await self._media.fetch(room, event)})
+        question = await self._question(room.partition, work, event, standing.user)
+        segment = Segment(
+            question=question,
+            thread=f"{room.partition.tenant}:{work.run.record.event}~{work.hold.epoch}.{work.run.record.segments}",
+            budget=self._budget(work.run.record),
+            accepted=_pointer(work.run.record),
+            answers=_given(answered),
+            afresh=words.CHANGED_MEANWHILE if afresh else "",
+        )
+        begun = self._clock.monotonic()
         display = None
         if event.kind is not EventKind.REMINDER:
-            display = ProgressDisplay(room=room, address=hold.stored.record.address, clock=self._clock)
-        deadline = self._clock.monotonic() + self._settings.turn_seconds
-        control = TurnControl(hold=hold, clock=self._clock, deadline=deadline, display=display)
+            display = ProgressDisplay(room=room, address=work.hold.stored.record.address, clock=self._clock)
+        control = self._control(room, work, standing.user, question, revision, begun + seconds, display)
+        outcome = await self._cut(assistant, segment, control, seconds=seconds, display=display)
+        spoken = Spoken(await self._reply(event, outcome.answer), outcome.answer) if outcome.answer else None
+        return Worked(
+            spoken=spoken,
+            outcome=outcome,
+            event=event,
+            user=standing.user,
+            revision=revision,
+            seconds=self._clock.monotonic() - begun,
+            lately=control.lately,
+            given=[one.id for one in answered],
+        )
+
+    async def _cut(
+        self,
+        assistant: Assistant,
+        segment: Segment,
+        control: RunControl,
+        *,
+        seconds: float,
+        display: ProgressDisplay | None,
+    ) -> Outcome:
+        """Let the agent work; /stop cuts it, and so does a step that takes far too long."""
+        task = asyncio.get_running_loop().create_task(assistant.work(segment=segment, control=control))
+        control.watch(task)
         try:
-            async with asyncio.timeout(self._settings.turn_seconds + GRACE):
-                answer = await assistant.answer(question=question, control=control)
+            async with asyncio.timeout(seconds + GRACE):
+                return await task
         except TimeoutError:
-            raise BudgetSpent(f"cut after {self._settings.turn_seconds:g} s") from None
+            raise Transient(f"a step took more than {GRACE:g} s longer than the segment may") from None
+        except asyncio.CancelledError:
+            if control.stopped:
+                raise Stopped("the person said stop") from None
+            raise
         finally:
+            await control.end()
             if display:
                 await display.stop()
-        return Spoken(await self._reply(event, answer), answer)
+
+    def _control(
+        self,
+        room: Room,
+        work: Work,
+        user: User,
+        question: Question,
+        revision: str,
+        deadline: float,
+        display: ProgressDisplay | None,
+    ) -> RunControl:
+        control: RunControl
+
+        def about() -> str:
+            return control.lately[-1] if control.lately else ""
+
+        def permit(tool: str, effect: Effect) -> Permission:
+            return self._policy.permission(tool=tool, effect=effect, user=user)
+
+        control = RunControl(
+            work=work,
+            ledger=StoreLedger(work=work, revision=revision, user=user.id, clock=self._clock, about=about),
+            question=partial(self._arrived, room, question),
+            permit=permit,
+            clock=self._clock,
+            deadline=deadline,
+            stopping=self._stopping,
+            display=display,
+        )
+        return control
+
+    async def _answers(self, work: Work, revision: str) -> tuple[Sequence[Stored[QuestionRecord]], bool]:
+        """The answered questions of the run, and whether it goes on with another revision of the agent."""
+        run = work.run.record
+        if run.checkpoint is None:
+            return (), False
+        settled = (QuestionState.ANSWERED, QuestionState.EXPIRED)
+        questions = await work.hold.partition.questions(entry=run.entry, states=settled)
+        if run.revision == revision:
+            return questions, False
+        decided = [one.record for one in questions if one.record.about is QuestionKind.REVISION]
+        answer = decided[-1].answer if decided and not decided[-1].taken_in else None
+        if answer is None:
+            raise Revised
+        if answer.value.get("type") != "continue":
+            raise Dropped
+        return questions, True
+
+    def _budget(self, run: Run) -> Budget:
+        """What is left. Raises BudgetSpent where the run has worked for longer than it may."""
+        settings = self._settings
+        if run.worked_seconds >= settings.run_seconds:
+            raise BudgetSpent(f"it worked for {run.worked_seconds:.0f} s, and {settings.run_seconds:g} is the most")
+        return Budget(
+            model_calls=settings.run_model_calls - run.model_calls,
+            tokens=settings.run_tokens - run.input_tokens - run.output_tokens,
+        )
+
+    async def _arrived(self, room: Room, first: Question, entry: Entry) -> Question:
+        """What came in while the run works, as the agent takes it in."""
+        event = entry.event
+        event = event.model_copy(update={"attachments": await self._media.fetch(room, event)})
+        return Question(
+            event=event.id,
+            text=_text(event),
+            attachments=event.attachments,
+            person=first.person,
+            language=first.language,
+            channel=first.channel,
+            reminder=False,
+            history=(),
+            summary="",
+            context=first.context,
+        )
 
     async def _reply(self, event: InboundEvent, answer: Answer) -> OutboundMessage:
         """The answer as a message; one that nobody would scroll through comes as a file."""
@@ -154,10 +300,10 @@ class TurnWork:
         return OutboundMessage(text=text, attachments=attachments, reply_to=event.message if event.group else "")
 
     async def _question(
-        self, partition: ConversationPartition, record: ConversationRecord, entry: Entry, user: User
+        self, partition: ConversationPartition, work: Work, event: InboundEvent, user: User
     ) -> Question:
-        event = entry.event
-        history = await self._histories.read(partition, record=record, generation=entry.generation)
+        record, generation = work.hold.stored.record, work.entry.record.generation
+        history = await self._histories.read(partition, record=record, generation=generation)
         return Question(
             event=event.id,
             text=_text(event),
@@ -167,7 +313,7 @@ class TurnWork:
             channel=event.channel,
             reminder=event.kind is EventKind.REMINDER,
             history=history,
-            summary=record.summary if record.generation == entry.generation else "",
+            summary=record.summary if record.generation == generation else "",
             context=self._context(event, record.address, user),
         )
 
@@ -204,3 +350,18 @@ class TurnWork:
 def _text(event: InboundEvent) -> str:
     text = said(event)
     return f"(I edited an earlier message. It now says:)\n{text}" if event.kind is EventKind.EDITED else text
+
+
+def _pointer(run: Run) -> Pointer | None:
+    kept = run.checkpoint
+    return Pointer(thread=kept.thread, checkpoint=kept.id) if kept else None
+
+
+def _given(answered: Sequence[Stored[QuestionRecord]]) -> list[Given]:
+    """What the agent gets of the answers; what becomes of another revision's run is none of its business."""
+    records = [one.record for one in answered if one.record.about is not QuestionKind.REVISION]
+    return [
+        Given(interrupt=one.interrupt, index=one.index, call=one.call, value=one.answer.value)
+        for one in records
+        if one.answer
+    ]

@@ -178,9 +178,10 @@ def _either(words: Sequence[str]) -> str:
 def confirmation(question: QuestionRecord) -> str:
     """What somebody hears whose answer counts."""
     value = question.answer.value if question.answer else {}
+    what = plain(question.what)
     words = {
-        "approve": "Approved. I go on.",
-        "reject": "Refused. I will not do it.",
+        "approve": f"Approved: {what}. I go on.",
+        "reject": f"Refused: {what}. I will not do it.",
         "edit": "Changed and approved. I go on.",
         "check": "I check whether it happened.",
         "repeat": "I do it once more.",

@@ -6,9 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from shared.agent.turn import Answer, Control, Question, Said
+from shared.agent.turn import Answer, Cost, Outcome, Question, Said, Segment, SegmentControl
 
-Script = Callable[[Question, Control], Awaitable[str]]
+Script = Callable[[Question, SegmentControl], Awaitable[str]]
+Course = Callable[[Segment, SegmentControl], Awaitable[Outcome]]
+"""A whole segment: for agents that ask, pause and go on."""
 
 
 class FakeAssistant:
@@ -18,17 +20,28 @@ class FakeAssistant:
         self.asked: list[Question] = []
         self.troubles: deque[Exception] = deque()
         self.script: Script | None = None
+        self.course: Course | None = None
+        self.segments: list[Segment] = []
+        self.is_now = "first revision"
         self.entered = asyncio.Event()
         self.summaries: list[Sequence[Said]] = []
 
-    async def answer(self, *, question: Question, control: Control) -> Answer:
+    async def revision(self) -> str:
+        return self.is_now
+
+    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+        question = segment.question
         self.asked.append(question)
+        self.segments.append(segment)
         self.entered.set()
         await control.before_step()
         if self.troubles:
             raise self.troubles.popleft()
+        if self.course:
+            return await self.course(segment, control)
         text = await self.script(question, control) if self.script else f"You said: {question.text}"
-        return Answer(text=text, model="fake", model_calls=1)
+        cost = Cost(model="fake", model_calls=1)
+        return Outcome(cost=cost, answer=Answer(text=text, model="fake", model_calls=1))
 
     async def summarise(self, *, summary: str, said: Sequence[Said]) -> str:
         self.summaries.append(said)

@@ -18,6 +18,7 @@ from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.channel import FakeChannel, event
 from tests.fakes.clock import ManualClock
+from tests.fakes.orchestrations import FakeOrchestrations
 
 BELLS = (TURNS, BACKGROUND, OUTBOUND, DEAD_LETTERS)
 
@@ -30,6 +31,7 @@ class World:
         self.channel = channel or FakeChannel()
         self.assistant = FakeAssistant()
         self.home = home
+        self.orchestrations = FakeOrchestrations()
         self.settings = Settings.model_validate({"PRAXOS_HOME": home, "PRAXOS_LEASE_SECONDS": 30, **settings})
         self.app = self.instance()
 
@@ -41,6 +43,7 @@ class World:
         async def assistant() -> FakeAssistant:
             return self.assistant
 
+        app.orchestrations = self.orchestrations
         app.assistant = assistant  # type: ignore[method-assign, assignment]  # the seam that tests re-wire
         return app
 
@@ -69,7 +72,8 @@ class World:
                 if messages:
                     break
             else:
-                return rung
+                if not await self.orchestrations.look(self.app.runs):
+                    return rung
         raise AssertionError(f"the bells do not end: {rung[-20:]}")
 
     async def handle(self, queue: str, body: bytes) -> None:
@@ -90,6 +94,7 @@ class World:
     async def pass_(self, *, seconds: float) -> list[str]:
         """Let time pass, sweep, and answer what rings then."""
         self.clock.pass_(seconds=seconds)
+        self.orchestrations.pass_(self.clock.now())
         await self.app.sweeper.sweep()
         return await self.settle()
 

@@ -185,7 +185,7 @@ async def test_trouble_for_a_day_becomes_a_dead_letter_and_the_person_is_told(wo
 
 @pytest.mark.parametrize(
     ("trouble", "told"),
-    [(BudgetSpent("60 s"), words.OUT_OF_TIME), (Permanent("no such model"), words.COULD_NOT)],
+    [(BudgetSpent("60 s"), words.budget_spent()), (Permanent("no such model"), words.COULD_NOT)],
 )
 async def test_permanent_trouble_is_an_apology_and_a_dead_letter(world: World, trouble: Permanent, told: str) -> None:
     world.assistant.troubles.append(trouble)
