@@ -43,18 +43,19 @@ async def run(episode: Episode, *, now: float, call: Call | None, known: Collect
     new = [events.orchestrator_started(now), *episode.messages]
     terminated = [event for event in episode.messages if event["EventType"] == EventType.EXECUTION_TERMINATED]
     if terminated:
-        return _ended(new, now, 0, Status.TERMINATED, terminated[0]["Input"])
-    name = episode.instance.name
+        return _ended(new, now, 0, Status.TERMINATED, terminated[0]["Input"], episode.instance.custom_status)
+    name, shown = episode.instance.name, episode.instance.custom_status
     try:
         if call is None:
             raise Refused(f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function.")
         said = await replay(call, context(episode.instance, episode.history, new))
+        shown = _custom_status(said)
         plan = Planner(said.actions, [*episode.history, *new]).plan()
-        outcome = _outcome(episode, said, plan, new, now)
+        outcome = _outcome(episode, said, plan, new, now, shown)
         _check_activities(plan, known)
     except Permanent as error:
         message = json.dumps(f"Orchestrator function '{name}' failed: {error}")
-        return _ended(new, now, _next_number(episode), Status.FAILED, message)
+        return _ended(new, now, _next_number(episode), Status.FAILED, message, shown)
     return outcome
 
 
@@ -67,10 +68,15 @@ async def replay(call: Call, given: str) -> Returned:
     return actions.returned(text)
 
 
-def _outcome(episode: Episode, said: Returned, plan: Plan, new: list[Event], now: float) -> Outcome:
-    instance = episode.instance
-    custom_status = actions.as_json(said.custom_status)
-    check_custom_status(custom_status)
+def _custom_status(said: Returned) -> str | None:
+    text = actions.as_json(said.custom_status)
+    check_custom_status(text)
+    return text
+
+
+def _outcome(
+    episode: Episode, said: Returned, plan: Plan, new: list[Event], now: float, custom_status: str | None
+) -> Outcome:
     number = max(_next_number(episode), *(1 + command.number for command in plan.commands), 0)
     if plan.finished and said.error:
         raise Refused(said.error)
@@ -78,10 +84,8 @@ def _outcome(episode: Episode, said: Returned, plan: Plan, new: list[Event], now
         return _continued(episode, plan.continued.input, new, now, custom_status)
     if plan.finished and said.done:
         output = json.dumps(said.output)
-        check_payload(f"the output of {instance.id}", output)
-        outcome = _ended(new, now, number, Status.COMPLETED, output)
-        outcome.custom_status = custom_status
-        return outcome
+        check_payload(f"the output of {episode.instance.id}", output)
+        return _ended(new, now, number, Status.COMPLETED, output, custom_status)
     produced = [_scheduled(command, now) for command in plan.commands]
     return Outcome(
         events=[*new, *produced, events.orchestrator_completed(now)],
@@ -114,13 +118,16 @@ def _continued(episode: Episode, given: Any, new: list[Event], now: float, custo
     )
 
 
-def _ended(new: list[Event], now: float, number: int, status: Status, output: str | None) -> Outcome:
-    end = (
-        []
-        if status is Status.TERMINATED
-        else [events.execution_completed(now, number=number, status=status, result=output)]
+def _ended(
+    new: list[Event], now: float, number: int, status: Status, output: str | None, custom_status: str | None
+) -> Outcome:
+    said = [events.execution_completed(now, number=number, status=status, result=output)]
+    return Outcome(
+        events=[*new, *(said if status is not Status.TERMINATED else ()), events.orchestrator_completed(now)],
+        status=status,
+        output=output,
+        custom_status=custom_status,
     )
-    return Outcome(events=[*new, *end, events.orchestrator_completed(now)], status=status, output=output)
 
 
 def _check_activities(plan: Plan, known: Collection[str]) -> None:

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-# The worker's own serialisation of activities' inputs and results: there is no public one.
-from azure.functions._durable_functions import OrchestrationContext, df_dumps, df_loads
+from azure.durable_functions.models.utils.df_serialization import df_dumps, df_loads
+from azure.functions import OrchestrationContext
 
 from local.durable import events
 from local.durable.episodes import Call

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import azure.durable_functions as df
 import azure.functions as func
 import pytest
 
 from local import host_json, indexing, roles
-from local.indexing import HttpFunction, QueueFunction, TimerFunction
+from local.indexing import ActivityFunction, HttpFunction, OrchestratorFunction, QueueFunction, TimerFunction
 from local.routes import Routes
 from shared import topology
 from shared.messages import SettingError
@@ -64,6 +65,65 @@ def test_each_trigger_is_described() -> None:
     assert third.dead_letters
     assert isinstance(fourth, TimerFunction)
     assert (fourth.schedule, fourth.at_start, fourth.monitored) == ("0 * * * * *", True, True)
+
+
+def test_durable_triggers_and_clients_are_described() -> None:
+    app = df.DFApp()
+
+    @app.orchestration_trigger(context_name="context", orchestration="long run")
+    def run(context: df.DurableOrchestrationContext): ...
+
+    @app.activity_trigger(input_name="what")
+    def work(what: str) -> str: ...
+
+    @app.service_bus_queue_trigger(arg_name="message", queue_name="turns", connection="C")
+    @app.durable_client_input(client_name="client")
+    async def turns(client: df.DurableOrchestrationClient, message: func.ServiceBusMessage) -> None: ...
+
+    first, second, third = index(app)
+    assert isinstance(first, OrchestratorFunction)
+    assert (first.name, first.known_as, first.client) == ("run", "long run", "")
+    assert isinstance(second, ActivityFunction)
+    assert (second.known_as, second.argument) == ("work", "what")
+    assert isinstance(third, QueueFunction)
+    assert (third.argument, third.client) == ("message", "client")
+    assert [indexing.uses_durable(each) for each in (first, second, third)] == [True, True, True]
+    assert [roles.role_of(each) for each in (first, second, third)] == ["durable", "durable", "turns"]
+
+
+def other_context(app: df.DFApp) -> None:
+    @app.orchestration_trigger(context_name="ctx")
+    def reader(ctx: df.DurableOrchestrationContext): ...
+
+
+def entity(app: df.DFApp) -> None:
+    @app.entity_trigger(context_name="context")
+    def reader(context: df.DurableEntityContext): ...
+
+
+def other_hub(app: df.DFApp) -> None:
+    @app.timer_trigger(arg_name="timer", schedule="* * * * * *")
+    @app.durable_client_input(client_name="client", task_hub="other")
+    async def reader(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None: ...
+
+
+def no_client(app: df.DFApp) -> None:
+    @app.timer_trigger(arg_name="timer", schedule="* * * * * *")
+    @app.durable_client_input(client_name="client")
+    async def reader(timer: func.TimerRequest, other: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("add", "named"),
+    [(other_context, "context, not ctx"), (entity, "entityTrigger"), (other_hub, "taskHub"), (no_client, "client")],
+)
+def test_what_is_not_implemented_of_durable_functions_is_refused_by_name(
+    add: Callable[[df.DFApp], None], named: str
+) -> None:
+    app = df.DFApp()
+    add(app)
+    with pytest.raises(SettingError, match=f"reader.*{named}"):
+        index(app)
 
 
 def blob(app: func.FunctionApp) -> None:
@@ -179,6 +239,7 @@ assert sum(len(roles.select(functions, role)) for role in present) == len(functi
 def test_the_projects_host_json_is_what_the_host_implements() -> None:
     found = host_json.read(ROOT / "host.json")
     assert found.extensions.service_bus.prefetch_count == 0
+    assert found.extensions.durable_task.hub_name == "praxos"
     assert found.function_timeout.total_seconds() == 600
 
 
@@ -190,6 +251,8 @@ def test_the_projects_host_json_is_what_the_host_implements() -> None:
         ('{"version": "2.0", "extensions": {"serviceBus": {"prefetchCount": 10}}}', "prefetchCount"),
         ('{"version": "2.0", "extensions": {"serviceBus": {"sessionHandlerOptions": {}}}}', "sessionHandlerOptions"),
         ('{"version": "2.0", "functionTimeout": "soon"}', "functionTimeout"),
+        ('{"version": "2.0", "extensions": {"durableTask": {"hubName": "%HUB%"}}}', "hubName"),
+        ('{"version": "2.0", "extensions": {"durableTask": {"extendedSessionsEnabled": true}}}', "extendedSessions"),
     ],
 )
 def test_an_option_that_is_not_implemented_is_named(tmp_path: Path, text: str, named: str) -> None:

@@ -230,6 +230,27 @@ async def test_status_custom_status_and_history_are_shown(start: Open) -> None:
     assert "secret" in str((await client.get_status(id, True, True)).historyEvents)
 
 
+async def test_a_custom_status_outlives_its_instance(start: Open) -> None:
+    app = df.DFApp()
+
+    @app.orchestration_trigger(context_name="context")
+    def run(context: df.DurableOrchestrationContext):
+        context.set_custom_status("set")
+        yield context.wait_for_external_event("go")
+        raise ValueError("as it should")
+
+    durable = await start(app)
+    for id in ("fails", "ends"):
+        await durable.client.start_new("run", id)
+        await durable.history(id, at_least=3)
+    await durable.client.raise_event("fails", "go")
+    await durable.client.terminate("ends", "")
+
+    assert (await durable.end("fails")).output == "Orchestrator function 'run' failed: as it should"
+    assert (await durable.end("fails")).custom_status == "set"
+    assert (await durable.end("ends")).custom_status == "set"
+
+
 async def test_an_unknown_instance_has_no_status(start: Open) -> None:
     durable = await start(df.DFApp())
 
