@@ -46,8 +46,6 @@ class RunControl:
         self.deadline = deadline
         self.ledger = ledger
         self.stopped = False
-        self.lately: list[str] = []
-        """What was done, in words."""
         self._work = work
         self._question = question
         self._permit = permit
@@ -76,7 +74,7 @@ class RunControl:
 
     async def progress(self, text: str) -> None:
         """Show what is being done."""
-        self.lately.append(text)
+        self._work.lately.append(text)
         if self._display:
             self._display.say(text)
 

@@ -115,9 +115,7 @@ class Runs:
         if run is None or run.record.state in ENDED:
             return
         reference = Reference(tenant=partition.tenant, conversation=partition.id, run=event)
-        await self._orchestrations().wake(
-            instance=ids.instance(run_id(f"{partition.id}:{event}")), reference=reference.model_dump_json()
-        )
+        await self._orchestrations().wake(instance=ids.instance(run_id(event)), reference=reference.model_dump_json())
 
     async def wake_subject(self, partition: ConversationPartition, subject: str) -> bool:
         """Wake the run that a bell is about: by the run's document, or by one of its questions. False: it is about neither."""

@@ -160,7 +160,9 @@ class RunEnd:
             about=About.ENTRY,
             subject=entry.id,
             reason=reason,
-            words=words.budget_spent(steps=run.tool_calls, lately=run.lately) if isinstance(trouble, BudgetSpent) else words.COULD_NOT,
+            words=words.budget_spent(steps=run.tool_calls, lately=run.lately)
+            if isinstance(trouble, BudgetSpent)
+            else words.COULD_NOT,
             now=now,
             traceparent=event.traceparent,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.conversation import outbox
@@ -34,6 +35,8 @@ class _Ended:
     runs: list[Stored[Run]] = field(default_factory=list)
     entries: list[Stored[Entry]] = field(default_factory=list)
     about: list[words.StoppedRun] = field(default_factory=list)
+    taken: int = 0
+    """How many of the entries the work in hand had taken in."""
     kept: int = 0
     """The number of the lowest entry that stays open although it is below; 0: there is none."""
 
@@ -77,7 +80,8 @@ class Stops:
         if work:
             ended.runs.append(work.run)
             ended.entries += [work.entry, *work.taken]
-            ended.about.append(await self._about(partition, work.run.record, work.entry.record))
+            ended.about.append(await self._about(partition, work.run.record, work.entry.record, work.lately))
+            ended.taken = len(work.taken)
             numbers.pop(work.run.record.event, None)
         for event in list(numbers)[:RUNS_AT_ONCE]:
             run, entry = await partition.run(event), await partition.entry(event)
@@ -98,14 +102,16 @@ class Stops:
                 ended.about.append(await self._about(partition, begun.record, entry.record))
         return ended
 
-    async def _about(self, partition: ConversationPartition, run: Run, entry: Entry) -> words.StoppedRun:
+    async def _about(
+        self, partition: ConversationPartition, run: Run, entry: Entry, lately: Sequence[str] = ()
+    ) -> words.StoppedRun:
         effects: list[EffectRecord] = []
         if run.checkpoint:
             effects = await partition.effects(entry=run.entry, states=OPEN)
         return words.StoppedRun(
             about=in_short(said(entry.event)),
-            steps=run.tool_calls,
-            lately=run.lately[-3:],
+            steps=run.tool_calls + len(lately),
+            lately=(*run.lately, *lately)[-1:],
             unknown=tuple(effect.about or effect.tool for effect in effects),
         )
 
@@ -114,7 +120,7 @@ class Stops:
         stop = hold.stored.record.stop_before
         events = {run.record.event for run in ended.runs}
         open_ones = [entry for entry in ended.entries if entry.record.state in (EntryState.PENDING, EntryState.WAITING)]
-        dropped = sum(entry.record.event.id not in events for entry in open_ones)
+        dropped = sum(entry.record.event.id not in events for entry in open_ones) - ended.taken
         first = ended.entries[0].record.event if ended.entries else None
         notice = Outgoing(
             name=f"stopped:{stop}:{first.id if first else ''}",

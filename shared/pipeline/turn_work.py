@@ -178,7 +178,7 @@ class TurnWork:
             user=standing.user,
             revision=revision,
             seconds=self._clock.monotonic() - begun,
-            lately=control.lately,
+            lately=tuple(work.lately),
             given=[one.id for one in answered],
         )
 
@@ -218,15 +218,13 @@ class TurnWork:
         deadline: float,
         display: ProgressDisplay | None,
     ) -> RunControl:
-        control: RunControl
-
         def about() -> str:
-            return control.lately[-1] if control.lately else ""
+            return work.lately[-1] if work.lately else ""
 
         def permit(tool: str, effect: Effect) -> Permission:
             return self._policy.permission(tool=tool, effect=effect, user=user)
 
-        control = RunControl(
+        return RunControl(
             work=work,
             ledger=StoreLedger(work=work, revision=revision, user=user.id, clock=self._clock, about=about),
             question=partial(self._arrived, room, question),
@@ -236,7 +234,6 @@ class TurnWork:
             stopping=self._stopping,
             display=display,
         )
-        return control
 
     async def _answers(self, work: Work, revision: str) -> tuple[Sequence[Stored[QuestionRecord]], bool]:
         """The answered questions of the run, and whether it goes on with another revision of the agent."""

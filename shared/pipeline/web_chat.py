@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.records import PROGRESS, PageItem, PageRole, ProgressRecord
+from shared.conversation.records import PROGRESS, ConversationRecord, PageItem, PageRole, ProgressRecord
 from shared.messages import Address, Attachment, TooLarge, Transient, Unreadable
 from shared.ports import Channel, Files, Json, Store, StoredFile, WebhookRequest, WebhookResponse
 from shared.telemetry import logger
@@ -137,7 +137,7 @@ class WebChat:
         items: list[PageItem] = []
         if published > (after or 0):
             items = await self._items(partition, after=after, before=before)
-        working = outbox.record.parts > outbox.record.settled or bool(record and record.record.waiting)
+        working = outbox.record.parts > outbox.record.settled or bool(record and _is_busy(record.record))
         if items and not working:
             # Something may have arrived between these reads: then what is shown as said would seem to need no answer.
             again = await partition.record()
@@ -176,6 +176,11 @@ class WebChat:
             keep=KEEP_FILES,
         )
         return _json(201, {"id": file.id, "name": file.name, "media_type": file.media_type, "size": file.size})
+
+
+def _is_busy(record: ConversationRecord) -> bool:
+    """Whether a reply is on its way: a run that waits for an answer waits for the person."""
+    return record.waiting > 0 or any(not run.waiting for run in record.runs)
 
 
 def _item(channel: PageChannel, item: PageItem) -> Json:

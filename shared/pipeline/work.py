@@ -41,6 +41,8 @@ class Work:
     taken: list[Stored[Entry]] = field(default_factory=list)
     """Entries that came in while it worked and that the agent has seen. They are consumed with the next checkpoint that
     is accepted, or with the end."""
+    lately: list[str] = field(default_factory=list)
+    """What this segment has done so far, in words."""
 
     @property
     def durable(self) -> bool:
