@@ -12,7 +12,7 @@ from langgraph.types import Command
 
 from shared.agent import arguments, work
 from shared.agent.turn import Permission, Stopped
-from shared.agent.work import RunTool, State, Work
+from shared.agent.work import Handover, RunTool, State, Work
 from shared.ports import Asking, Effect, Tool
 
 SKIPPED = (
@@ -64,6 +64,9 @@ class Gate(AgentMiddleware[State, Work]):
             return DENIED
         elif isinstance(tool, Asking):
             permission = Permission.ASK
+        if permission is Permission.ASK and at_work.light:
+            *messages, message = request.state["messages"]
+            raise Handover(messages, message)
         at_work.permissions[str(call["id"])] = permission
         return None
 

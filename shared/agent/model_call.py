@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
@@ -13,27 +13,42 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from shared.agent import compaction, prompt, repair
 from shared.agent.graph import NOTHING_SAID, REPAIRS
 from shared.agent.models import Models
-from shared.agent.work import CallNext, State, Work
+from shared.agent.work import CallNext, Handover, State, Work
 from shared.messages import BudgetSpent, ModelUnavailable, Permanent
+from shared.ports import Asking, Effect, Tool
 
 
 class AskModel(AgentMiddleware[State, Work]):
     """Innermost of its kind: it calls the model itself, because the chain may take another than the graph's."""
 
-    def __init__(self, *, models: Models, tools: Sequence[BaseTool]) -> None:
+    def __init__(self, *, models: Models, tools: Mapping[str, Tool], declared: Sequence[BaseTool]) -> None:
         super().__init__()
         self._models = models
-        self._declared = tools
+        self._declared = declared
+        self._holds = {
+            name for name, tool in tools.items() if tool.effect is not Effect.READ or isinstance(tool, Asking)
+        }
 
     async def awrap_model_call(self, request: ModelRequest[Work], handler: CallNext) -> ModelResponse[Any]:
         """One step of the model. What the person said meanwhile stands before its answer in the state."""
         work = request.runtime.context
+        if work.ready:
+            message, work.ready = work.ready, None
+            work.look_around()
+            return ModelResponse(result=[message])
+        if work.light and work.control.draining():
+            raise Handover(request.messages)
         state = await self._small(work, request.messages)
         said: list[BaseMessage] = []
         message = await self._answered(work, state, said)
+        if work.light and message.tool_calls and (work.control.draining() or self._must_be_held(message)):
+            raise Handover([*state, *said], message)
         work.look_around()
         smaller = [] if state is request.messages else [RemoveMessage(id=REMOVE_ALL_MESSAGES), *state]
         return ModelResponse(result=[*smaller, *said, message])
+
+    def _must_be_held(self, message: AIMessage) -> bool:
+        return any(call["name"] in self._holds for call in message.tool_calls)
 
     async def _answered(self, work: Work, state: Sequence[BaseMessage], said: list[BaseMessage]) -> AIMessage:
         """The model's message; `said` gets what comes before it."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.graph.state import CompiledStateGraph
@@ -29,7 +30,7 @@ from shared.agent.model_call import AskModel
 from shared.agent.models import Models
 from shared.agent.saver import SegmentSaver
 from shared.agent.turn import Answer, Asked, Given, Outcome, Permission, Pointer, Segment, SegmentControl
-from shared.agent.work import State, Work
+from shared.agent.work import Handover, State, Work
 from shared.ports import Checkpoints, Json, Tool
 
 STEPS = 25_000
@@ -38,11 +39,15 @@ STEPS = 25_000
 _log = telemetry.logger(__name__)
 
 
+Graph = CompiledStateGraph[State, Work, Any, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The graph for a set of tools, with its saver."""
+    """The graph for a set of tools, with its saver and, for as long as a run only reads, without."""
 
-    graph: CompiledStateGraph[State, Work, Any, Any]
+    graph: Graph
+    light: Graph
     saver: SegmentSaver
     tools: Mapping[str, Tool]
 
@@ -54,13 +59,14 @@ def build(*, models: Models, tools: Sequence[Tool]) -> Agent:
     by_name = {tool.name: tool for tool in tools}
     saver = SegmentSaver()
     hooks = [
-        AskModel(models=models, tools=declared),
+        AskModel(models=models, tools=by_name, declared=declared),
         Gate(tools=by_name),
         Approval(tools=by_name),
         Effects(tools=by_name),
     ]
+    light = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work)
     graph = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work, checkpointer=saver)
-    return Agent(graph=graph, saver=saver, tools=by_name)
+    return Agent(graph=graph, light=light, saver=saver, tools=by_name)
 
 
 async def work(*, agent: Agent, checkpoints: Checkpoints, segment: Segment, control: SegmentControl) -> Outcome:
@@ -98,7 +104,6 @@ class _Segment:
 
     async def run(self) -> Outcome:
         work = self._work
-        work.look_around()
         try:
             state = await self._to_its_end()
         except GraphDrained:
@@ -110,13 +115,29 @@ class _Segment:
     async def _to_its_end(self) -> Json:
         accepted, words = self._work.segment.accepted, self._work.segment.afresh
         if accepted is None:
-            return await self._invoke({"messages": [prompt.kept(self._work.segment.question)]})
+            return await self._begin([prompt.kept(self._work.segment.question)])
         if words:
             found = await self._work.flushes.load(accepted)
             messages = await afresh.whole(found, ledger=self._work.control.ledger, words=words)
-            return await self._invoke({"messages": messages})
+            return await self._begin(messages)
         await self._seed(accepted)
+        self._work.look_around()
         return await self._resume()
+
+    async def _begin(self, messages: Sequence[BaseMessage]) -> Json:
+        """Work without a saver until something must be held, if it ever must: then go on with one from there."""
+        work = self._work
+        work.light = not work.control.draining()
+        if work.light:
+            try:
+                state: Json = await self._agent.light.ainvoke(
+                    {"messages": messages}, {"recursion_limit": STEPS}, context=work, control=work.drain
+                )
+                return state
+            except Handover as over:
+                work.light, work.ready, messages = False, over.message, over.messages
+        work.look_around()
+        return await self._invoke({"messages": messages})
 
     async def _seed(self, accepted: Pointer) -> None:
         """Hold the accepted checkpoint, and what was decided about its calls."""

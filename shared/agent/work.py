@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from langchain.agents.middleware import AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
+from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import RunControl
 from langgraph.types import Command
@@ -25,6 +26,16 @@ UNCERTAIN = "uncertain"
 State = AgentState[Any]
 CallNext = Callable[[ModelRequest["Work"]], Awaitable[ModelResponse[Any]]]
 RunTool = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+
+
+class Handover(GraphBubbleUp):
+    """From here on the state must be held: the graph without a saver hands over to the one that has it."""
+
+    def __init__(self, messages: Sequence[BaseMessage], message: AIMessage | None = None) -> None:
+        """`messages` is the state, `message` what the model has just said on top of it."""
+        super().__init__()
+        self.messages = messages
+        self.message = message
 
 
 @dataclass(slots=True)
@@ -47,6 +58,10 @@ class Work:
     """By the id of the tool call: decided once and kept."""
     shown: dict[str, BaseMessage] = field(default_factory=dict)
     """The person's messages with the content of their files, by id."""
+    light: bool = False
+    """True while a run that has only read so far works without a saver, which would be an eighth of a short turn."""
+    ready: AIMessage | None = None
+    """What the model said when the graph with the saver took over."""
     stopped: bool = False
     model: str = ""
     model_calls: int = 0
@@ -66,7 +81,7 @@ class Work:
 
     def look_around(self) -> None:
         """Between two steps: let the graph stop before the next one where the segment should end."""
-        if self.control.draining():
+        if not self.light and self.control.draining():
             self.drain.request_drain("the segment's time is over")
 
     def is_cut(self) -> bool:
