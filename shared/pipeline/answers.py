@@ -221,7 +221,10 @@ class Answers:
             return _confirm(event, found)
         if found.open:
             head = await found.partition.record()
-            stopped = head is not None and question.n < head.record.stop_before
+            # The run's number now, not the question's: a run that was replayed has a later one.
+            stopped = head is not None and any(
+                run.event == question.run and run.entry < head.record.stop_before for run in head.record.runs
+            )
             return _say(event, say.CLOSED, reason="stopped") if stopped else None
         answer = question.answer
         other = await self._people.user(answer.user) if answer and answer.user not in ("", user.id) else None
