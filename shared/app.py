@@ -484,6 +484,7 @@ class App:
             store=self.store,
             rooms=self.rooms,
             intake=lambda: self.intake,
+            checkpoints=lambda: self.checkpoints,
             bells=self.bells,
             clock=self.clock,
             settings=self.settings,

@@ -27,11 +27,12 @@ from shared.messages import (
 )
 from shared.pipeline import dead_letter_subjects as subjects
 from shared.pipeline.bells import Bells
+from shared.pipeline.closing import discard_threads
 from shared.pipeline.dead_letter_views import Details, Listing, Summary, details, place_of, summary
 from shared.pipeline.dead_letters import KEPT
 from shared.pipeline.intake import Intake
 from shared.pipeline.rooms import Rooms
-from shared.ports import Clock, Partition, Store
+from shared.ports import Checkpoints, Clock, Partition, Store
 from shared.settings import Settings
 from shared.steps import Step
 from shared.telemetry import logger
@@ -80,6 +81,7 @@ class DeadLetterActions:
         store: Store,
         rooms: Rooms,
         intake: Callable[[], Intake],
+        checkpoints: Callable[[], Checkpoints],
         bells: Bells,
         clock: Clock,
         settings: Settings,
@@ -87,6 +89,7 @@ class DeadLetterActions:
         self._store = store
         self._rooms = rooms
         self._intake = intake
+        self._checkpoints = checkpoints
         self._bells = bells
         self._clock = clock
         self._tenant = settings.tenant
@@ -135,6 +138,8 @@ class DeadLetterActions:
             await subjects.put_aside(case.partition, letter, transaction)
 
         await self._close(case, DeadLetterState.DISCARDED, add)
+        if run := await subjects.run_of(case.partition, (await case.letter()).record):
+            await discard_threads(self._checkpoints(), run)
         return await self._done(case, DISCARD)
 
     def _case(self, id: str, who: str = "", note: str = "") -> Case:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.conversation import outbox
 from shared.conversation.mailbox import enter_again, queue_of
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
-from shared.conversation.records import KEEP_FINISHED, About, DeadLetter, Entry, Part
+from shared.conversation.records import KEEP_FINISHED, About, DeadLetter, Entry, Part, Run
 from shared.conversation.reminders import RING, ReminderState
-from shared.conversation.states import EntryState, PartState, RunState
+from shared.conversation.states import EntryState, PartState, QuestionState, RunState
 from shared.messages import MovedOn
 from shared.ports import Document, Json, Replace
 from shared.topology import OUTBOUND
 
 GIVEN_UP = (PartState.REFUSED, PartState.UNCERTAIN, PartState.DROPPED)
+KNOWN = timedelta(seconds=KEEP_FINISHED) - timedelta(days=2)
+"""For how long it is certain what a failed run has done: its effects are forgotten KEEP_FINISHED after they ended."""
 MOST_PARTS = 100
 """How many parts of one message are looked at; the longest reply has fewer."""
 
@@ -55,6 +57,15 @@ async def put_aside(partition: ConversationPartition, letter: Stored[DeadLetter]
             if document and _is_stuck(document):
                 ended = {**document.body, "state": ReminderState.CANCELLED, "ttl": KEEP_FINISHED}
                 transaction.operations.append(Replace(document.id, ended, document.etag))
+
+
+async def run_of(partition: ConversationPartition, letter: DeadLetter) -> Run | None:
+    """The run of the message that a letter is about."""
+    if letter.about is not About.ENTRY:
+        return None
+    entry = await partition.load(letter.subject, Entry)
+    run = await partition.run(entry.record.event.id) if entry else None
+    return run.record if run else None
 
 
 async def concerned(partition: ConversationPartition, letter: DeadLetter) -> Mapping[str, Json]:
@@ -100,10 +111,34 @@ async def _enter_again(
     again = enter_again(transaction, head, entry, letter=letter.id, failed=failed, now=now)
     run = await partition.run(again.event.id)
     if run and run.record.state is RunState.FAILED:
-        # Everything else stays: the turn goes on with what it has done.
-        changed = run.record.with_(state=RunState.WORKING, entry=again.n, finished_at=None, ttl=None)
-        transaction.save(run, changed)
+        await _go_on(partition, run, transaction, now)
     return queue_of(again.event)
+
+
+async def _go_on(partition: ConversationPartition, run: Stored[Run], transaction: Transaction, now: datetime) -> None:
+    """Let a run go on with what it has done. It keeps its number too: its effects and its answers have the same."""
+    record = run.record
+    if record.checkpoint and record.finished_at and now - record.finished_at >= KNOWN:
+        raise MovedOn(
+            f"It failed on {record.finished_at:%Y-%m-%d}: what it had done by then is no longer known for certain, so it"
+            " is not begun again. Discard it, and ask the person to write again."
+        )
+    again = record.with_(
+        state=RunState.WORKING,
+        finished_at=None,
+        starts=0,
+        attempt=0,
+        until=None,
+        trouble_since=None,
+        told=False,
+        wake_at=None,
+        ring=None,
+        ttl=None,
+    )
+    transaction.save(run, again)
+    for question in await partition.questions(entry=record.entry, states=(QuestionState.CLOSED,)):
+        # Nobody answered it before the run failed: the run asks anew.
+        transaction.delete(question)
 
 
 async def _make_due(

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.conversation.mailbox import address_of
-from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import About, DeadLetter
+from shared.conversation.partition import ConversationPartition, Stored, Transaction, question_id
+from shared.conversation.records import (
+    KEEP_FINISHED,
+    About,
+    Checkpoint,
+    DeadLetter,
+    QuestionKind,
+    QuestionRecord,
+    Run,
+)
 from shared.conversation.reminders import UserReminders
-from shared.conversation.states import DeadLetterState, EntryState, PartState, RunState
+from shared.conversation.states import DeadLetterState, EntryState, PartState, QuestionState, RunState
 from shared.messages import (
     Conflict,
     EventKind,
@@ -81,7 +90,7 @@ async def test_a_replayed_message_is_answered_and_says_what_it_answers(world: Wo
     assert (record.entries, record.settled, record.waiting, record.wake_at) == (2, 2, 0, None)
     run = await world.partition().run(made.id)
     assert run
-    assert (run.record.state, run.record.entry) == (RunState.FINISHED, 2)
+    assert run.record.state is RunState.FINISHED
     kept = await stored(world, letter.id)
     [action] = kept.actions
     assert (action.who, action.what, action.note, action.at) == (WHO, "replay", "the model is back", world.clock.now())
@@ -138,6 +147,61 @@ async def test_a_run_keeps_what_it_has_done(world: World) -> None:
     assert again
     assert (again.record.state, again.record.tool_calls) == (RunState.WORKING, 7)
     assert (again.record.started_at, again.record.finished_at) == (run.record.started_at, None)
+
+
+async def a_dead_run_with_a_checkpoint(world: World) -> Run:
+    """It had asked two questions, one of which was answered."""
+    made = await a_dead_message(world)
+    run = await world.partition().run(made.id)
+    assert run
+    changed = run.record.with_(checkpoint=Checkpoint(thread="t2", id="c"), superseded=("t1",), starts=3, attempt=2)
+    transaction = Transaction()
+    transaction.save(run, changed)
+    for index, state in enumerate((QuestionState.ANSWERED, QuestionState.CLOSED)):
+        question = QuestionRecord(
+            n=changed.entry, state=state, run=made.id, conversation="c", about=QuestionKind.CHOICE, interrupt="i",
+            index=index, call="call", text="Which?", token=f"token {index}", user="u", asked_at=world.clock.now(),
+            expires_at=world.in_(60), taken_in=True, ttl=60,
+        )  # fmt: skip
+        transaction.create(question_id(run=made.id, interrupt="i", index=index), question)
+    await world.partition().commit(Step.ASK, transaction)
+    return changed
+
+
+async def test_a_run_goes_on_from_its_checkpoint_with_the_answers_that_it_got(world: World) -> None:
+    before = await a_dead_run_with_a_checkpoint(world)
+    await replay(world)
+    run = await world.partition().run(before.event)
+    assert run
+    assert (run.record.checkpoint, run.record.superseded) == (before.checkpoint, before.superseded)
+    assert (run.record.starts, run.record.attempt) == (0, 0)
+    questions = await world.partition().questions(entry=run.record.entry)
+    assert [one.record.state for one in questions] == [QuestionState.ANSWERED], "the other one is asked anew"
+
+
+async def test_a_run_whose_effects_are_forgotten_is_not_begun_again(world: World) -> None:
+    await a_dead_run_with_a_checkpoint(world)
+    id = (await only(world)).id
+    world.clock.pass_(seconds=KEEP_FINISHED)
+    with pytest.raises(MovedOn, match="no longer known"):
+        await replay(world, id)
+    assert (await only(world)).state is DeadLetterState.OPEN
+
+
+async def test_the_checkpoints_of_a_discarded_run_are_removed(world: World) -> None:
+    class Recorded:
+        discarded: Sequence[str] = ()
+
+        async def discard(self, *, threads: Sequence[str]) -> None:
+            self.discarded = threads
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    world.app.checkpoints = recorded = Recorded()  # type: ignore[misc, assignment]  # the seam that tests re-wire
+    await a_dead_run_with_a_checkpoint(world)
+    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
+    assert sorted(recorded.discarded) == ["t1", "t2"]
 
 
 async def test_a_replay_that_fails_again_is_open_with_both_reasons(world: World) -> None:
