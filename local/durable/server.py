@@ -24,6 +24,7 @@ from local.durable.binding import PREFIX
 from local.durable.limits import MAX_PAYLOAD_BYTES
 from local.durable.management import Answer, Call, Management
 from shared import telemetry
+from shared.messages import Transient
 
 _LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE_SECONDS = 75.0
@@ -89,6 +90,9 @@ class ManagementServer:
             return await self._serve(request)
         except HTTPRequestEntityTooLarge:
             return _response(Answer(413, {"Message": f"A payload has at most {MAX_PAYLOAD_BYTES} bytes."}))
+        except Transient as error:
+            _log.warning("a call of a Durable client failed: %s", error)
+            return _response(Answer(503, {"Message": str(error)}))
         except Exception:  # noqa: BLE001  whatever went wrong, the caller gets an answer
             _log.exception("a call of a Durable client failed")
             return _response(Answer(500, {"Message": "Something went wrong while processing your request"}))

@@ -97,22 +97,29 @@ async def test_a_process_killed_at_any_step_loses_nothing(
     assert len(calls) == 3 if lost_one else len(calls) == 2, "at least once, and not for nothing"
 
 
+@pytest.mark.parametrize("step", [Step.DURABLE_EPISODE, Step.DURABLE_ACTIVITY])
 async def test_what_a_frozen_process_holds_is_taken_over_in_time(
-    workers: Workers, tmp_path: Path, beside: Callable[..., DurableStorage]
+    workers: Workers, tmp_path: Path, beside: Callable[..., DurableStorage], step: Step
 ) -> None:
-    frozen = await workers.start(lock_seconds=1.0)
-    assert frozen.stdout
-    assert await asyncio.wait_for(frozen.stdout.readline(), 20)
-    frozen.send_signal(signal.SIGSTOP)
-    storage = beside(lock_seconds=1.0)
+    frozen = await workers.start(step, worker.BEFORE, "SIGSTOP", lock_seconds=1.0)
+    stat = Path(f"/proc/{frozen.pid}/stat")
+    await until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "its freezing")
+    storage = beside()
 
     await workers.start(lock_seconds=1.0)
 
-    await until(lambda: (at := storage.instance(id=worker.ID)) and at.status.final, "the end of what froze")
+    def completed() -> bool:
+        found = storage.instance(id=worker.ID)
+        return bool(found and found.status is Status.COMPLETED)
+
+    await until(completed, "the end of what froze")
+    history = storage.history(id=worker.ID)
     frozen.send_signal(signal.SIGCONT)
-    found = storage.instance(id=worker.ID)
-    assert found
-    assert found.status is Status.COMPLETED
+    assert frozen.stdout
+    assert await asyncio.wait_for(frozen.stdout.readline(), 20), "it went on"
+    assert storage.history(id=worker.ID) == history, "what it wrote late counts for nothing"
+    calls = (tmp_path / worker.CALLS).read_text().split()
+    assert len(calls) == (3 if step is Step.DURABLE_ACTIVITY else 2)
 
 
 async def scheduled(storage: DurableStorage, id: str = "one") -> None:

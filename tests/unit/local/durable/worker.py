@@ -1,6 +1,6 @@
-"""A process with the engine that kills itself right before or after one of the durable steps.
+"""A process with the engine that kills or stops itself right before or after one of the durable steps.
 
-`python -m tests.unit.local.durable.worker HOME LOCK_SECONDS [STEP MOMENT]`
+`python -m tests.unit.local.durable.worker HOME LOCK_SECONDS [STEP MOMENT SIGNAL]`
 """
 
 from __future__ import annotations
@@ -34,22 +34,27 @@ BEFORE, AFTER = "before", "after"
 class Deadly:
     """The engine's file, and a process that ends at one step. Every method with a `step` can be hooked like this."""
 
-    def __init__(self, storage: DurableStorage, at: Step | None, moment: str) -> None:
+    def __init__(self, storage: DurableStorage, at: Step | None, moment: str, number: int) -> None:
         self._storage = storage
         self._at = at
         self._moment = moment
+        self._number = number
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._storage, name)
         return self._hooked(method) if name in HOOKED else method
 
+    def _act(self) -> None:
+        self._at = None
+        os.kill(os.getpid(), self._number)
+
     def _hooked(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def hooked(*, step: Step, **arguments: Any) -> Any:
             if (step, BEFORE) == (self._at, self._moment):
-                os.kill(os.getpid(), signal.SIGKILL)
+                self._act()
             result = await method(step=step, **arguments)
             if (step, AFTER) == (self._at, self._moment):
-                os.kill(os.getpid(), signal.SIGKILL)
+                self._act()
             return result
 
         return hooked
@@ -79,22 +84,27 @@ def functions(home: Path) -> list[indexing.Function]:
     @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
     @app.durable_client_input(client_name="client")
     async def drive(timer: Any, client: df.DurableOrchestrationClient) -> None:
-        """Start it unless it runs, and raise its event until it ended: what a redelivered message does."""
+        """Start it unless it is there, and raise its event unless it ended: what a redelivered message does."""
         status = await client.get_status(ID)
         if not status:
             await client.start_new("run", ID)
         if not status or status.output is None:
-            await client.raise_event(ID, "go", 1)
+            try:
+                await client.raise_event(ID, "go", 1)
+            except Exception as error:
+                if "is gone" not in str(error):
+                    raise
 
     return indexing.index(app.get_functions(), app_settings={})
 
 
-async def main(home: Path, lock_seconds: float, at: Step | None, moment: str) -> None:
+async def main(home: Path, lock_seconds: float, at: Step | None, moment: str, number: int) -> None:
     opening.use(
         lambda *_: Deadly(  # type: ignore[arg-type,return-value]
             DurableStorage(path=home / FILE, sync=Sync.NORMAL, clock=SystemClock(), lock_seconds=lock_seconds),
             at,
             moment,
+            number,
         )
     )
     described = functions(home)
@@ -121,5 +131,6 @@ if __name__ == "__main__":
             float(sys.argv[2]),
             Step(sys.argv[3]) if len(sys.argv) > 3 else None,
             sys.argv[4] if len(sys.argv) > 4 else "",
+            signal.Signals[sys.argv[5]] if len(sys.argv) > 5 else signal.SIGKILL,
         )
     )
