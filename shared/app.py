@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from shared.pipeline.hand_over import HandOver
     from shared.pipeline.intake import Intake
     from shared.pipeline.operations import Operations
+    from shared.pipeline.question_times import QuestionTimes
     from shared.pipeline.rooms import Rooms
     from shared.pipeline.run import Runs
     from shared.pipeline.run_end import RunEnd
@@ -356,7 +357,6 @@ class App:
     @cached_property
     def runs(self) -> Runs:
         """The run stage: what orchestrations do."""
-        from shared.pipeline.question_times import QuestionTimes
         from shared.pipeline.run import Runs
 
         return Runs(
@@ -365,7 +365,7 @@ class App:
             end=self.run_end,
             hand_over=self.hand_over,
             stops=self.stops,
-            times=QuestionTimes(rooms=self.rooms, asking=self.asking, bells=self.bells, clock=self.clock),
+            times=self.question_times,
             orchestrations=self._orchestrations,
             clock=self.clock,
             settings=self.settings,
@@ -411,6 +411,13 @@ class App:
         from shared.pipeline.stops import Stops
 
         return Stops(end=self.run_end, bells=self.belfry, checkpoints=self.checkpoints, clock=self.clock)
+
+    @cached_property
+    def question_times(self) -> QuestionTimes:
+        """What is due for questions."""
+        from shared.pipeline.question_times import QuestionTimes
+
+        return QuestionTimes(rooms=self.rooms, asking=self.asking, bells=self.bells, clock=self.clock)
 
     @cached_property
     def asking(self) -> Asking:
