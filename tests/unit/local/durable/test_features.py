@@ -106,6 +106,26 @@ async def test_retries_side_by_side_keep_the_numbers_of_the_history(start: Open)
     assert await durable.output(await durable.client.start_new("run")) == ["a", "b", "plain", "LAST"]
 
 
+async def test_a_timer_that_is_cancelled_beside_a_retry_takes_nobodys_number(start: Open) -> None:
+    calls: list[Any] = []
+    app = app_with_activities(calls)
+
+    @app.orchestration_trigger(context_name="context")
+    def run(context: df.DurableOrchestrationContext):
+        options = df.RetryOptions(first_retry_interval_in_milliseconds=10, max_number_of_attempts=5)
+        late = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        work = context.call_activity_with_retry("flaky", options, 3)
+        winner = yield context.task_any([work, late])
+        late.cancel()
+        first = yield context.call_activity("shout", "first")
+        second = yield context.call_activity("shout", "second")
+        return [winner is work, first, second]
+
+    durable = await start(app)
+
+    assert await durable.output(await durable.client.start_new("run")) == [True, "FIRST", "SECOND"]
+
+
 async def test_an_event_a_timer_and_the_first_of_several(start: Open) -> None:
     app = df.DFApp()
 

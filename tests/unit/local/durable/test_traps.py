@@ -100,6 +100,44 @@ async def test_an_event_before_anybody_waits_is_kept_until_somebody_does(start: 
     assert await durable.output(id) == "1"
 
 
+async def test_one_early_event_wakes_one_wait_though_the_library_sees_it_in_every_later_one(start: Open) -> None:
+    """The library keeps an early event for each later wait of its name; the extension, and this engine, for one."""
+    app = df.DFApp()
+    gate = asyncio.Event()
+    calls: list[str] = []
+
+    @app.activity_trigger(input_name="what")
+    async def note(what: str) -> None:
+        calls.append(what)
+        await gate.wait()
+
+    @app.orchestration_trigger(context_name="context")
+    def run(context: df.DurableOrchestrationContext):
+        for what in ("first", "second", "third"):
+            yield context.call_activity("note", what)
+            late = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+            yield context.task_any([context.wait_for_external_event("bell"), late])
+            late.cancel()
+
+    durable = await start(app)
+    id = await durable.client.start_new("run", "bells")
+    await until(lambda: calls)
+    await durable.client.raise_event(id, "bell")
+    await durable.history(id, at_least=7)
+    gate.set()
+    await until(lambda: len(calls) == 2)
+    # The second activity returned, and its episode found nothing that it may go on with.
+    await until(lambda: sum(event["EventType"] == 5 for event in durable.storage.history(id=id)) == 2)
+    assert (await durable.client.get_status(id)).runtime_status is df.OrchestrationRuntimeStatus.Running
+
+    scheduled = [event for event in durable.storage.history(id=id) if event["EventType"] == 4]
+    assert len(scheduled) == 2, "the third begins with the second bell"
+    await durable.client.raise_event(id, "bell")
+    await until(lambda: len(calls) == 3)
+    await durable.client.raise_event(id, "bell")
+    await durable.output(id)
+
+
 async def test_continuing_as_new_drops_the_events_that_were_not_used(start: Open) -> None:
     app = df.DFApp()
 
