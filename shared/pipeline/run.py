@@ -13,7 +13,7 @@ from shared import ids
 from shared.agent.turn import Stopped
 from shared.conversation.lease import Hold
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
-from shared.conversation.records import ConversationRecord, QuestionRecord, Run
+from shared.conversation.records import ConversationRecord, QuestionKind, QuestionRecord, Run
 from shared.conversation.states import LeaseState, QuestionState, RunState
 from shared.messages import Conflict, LeaseLost, OutboundMessage, Permanent, StoreUnavailable, Transient
 from shared.pipeline import words
@@ -23,6 +23,7 @@ from shared.pipeline.run_end import RunEnd
 from shared.pipeline.stops import Stops
 from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork
 from shared.pipeline.work import Work, with_open_run
+from shared.pipeline.work import begun as with_segment
 from shared.ports import Clock, Orchestrations
 from shared.settings import Settings
 from shared.steps import Step
@@ -174,7 +175,10 @@ class Runs:
     async def _waits(self, room: Room, run: Run) -> datetime | None:
         """Until when a waiting run waits; None: there is an answer that it has not taken in."""
         questions = await room.partition.questions(entry=run.entry)
-        if any(one.record.answer and not one.record.taken_in for one in questions):
+        undecided = [one for one in questions if _asks_what_becomes(one.record)]
+        if undecided:
+            questions = undecided  # whatever else is answered: nobody may go on with it yet
+        elif any(one.record.answer and not one.record.taken_in for one in questions):
             return None
         times = []
         for one in questions:
@@ -239,7 +243,7 @@ class Runs:
         if entry is None:
             raise RuntimeError(f"the entry of run {run.id!r} is gone")
         # Nothing but the lease's own `wake_at` may be due while somebody works: the sweeper would write the run.
-        begun = run.record.with_(
+        begun = with_segment(run.record, now).with_(
             state=RunState.WORKING, starts=run.record.starts + 1, until=None, wake_at=None, ring=None
         )
         answered = [
@@ -275,3 +279,8 @@ class Runs:
 
     def _wait(self, pause: timedelta) -> Next:
         return Next(do=Do.WAIT, until=self._clock.now() + pause)
+
+
+def _asks_what_becomes(question: QuestionRecord) -> bool:
+    """Whether somebody is still to say if the run may go on with another revision of the agent."""
+    return question.about is QuestionKind.REVISION and question.state is QuestionState.OPEN

@@ -16,7 +16,7 @@ from shared.settings import Settings
 from shared.steps import Step
 from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
 from tests.fakes.assistant import FakeAssistant
-from tests.fakes.channel import FakeChannel, event
+from tests.fakes.channel import PART_LENGTH, FakeChannel, event
 from tests.fakes.clock import ManualClock
 from tests.fakes.orchestrations import FakeOrchestrations
 
@@ -127,6 +127,19 @@ class World:
     @property
     def texts(self) -> list[str]:
         return [sent.text for sent in self.channel.sent]
+
+    @property
+    def messages(self) -> list[str]:
+        """What was said, with the parts of each message joined again: only its last part is shorter than the rest."""
+        joined: list[str] = []
+        goes_on = False
+        for text in self.texts:
+            if goes_on:
+                joined[-1] += text
+            else:
+                joined.append(text)
+            goes_on = len(text) == PART_LENGTH
+        return joined
 
     def in_(self, seconds: float) -> datetime:
         return self.clock.now() + timedelta(seconds=seconds)
