@@ -143,6 +143,10 @@ class Hold(Generic[L]):
         if self._renewal and not self._renewal.done():
             self._renewal.cancel()
 
+    def now(self) -> datetime:
+        """The present, by the clock that the lease goes by."""
+        return self._clock.now()
+
     def assert_running(self) -> None:
         """Raise LeaseLost unless the lease still runs by this process's own clock. For right before something leaves."""
         if self.lost or self._clock.monotonic() >= self._ends:

@@ -145,6 +145,7 @@ def enter_again(
         told=False,
         letter=letter,
         failed=failed,
+        ended_at=None,
         ttl=None,
     )
     transaction.save(entry, again)
@@ -176,6 +177,7 @@ def _enter(
         arrived_at=now,
         letter=replay.letter if replay else "",
         failed=bool(replay and replay.failed),
+        ended_at=now if settled else None,
         ttl=KEEP_FINISHED if settled else None,
     )
     transaction.create(entry_id(event.id), entry)

@@ -53,6 +53,7 @@ def append(
                 key=ids.fit(f"{item.name}:{index}", length=ids.MESSAGE_LENGTH),
                 event=item.event,
                 notice=item.notice,
+                at=now,
                 traceparent=item.traceparent,
             )
             transaction.create(part_id(number), part)
@@ -81,6 +82,7 @@ def move_to_end(
             attempt=0,
             unknown=0,
             epoch=0,
+            at=now,
             tried_at=None,
             letter=letter,
         )

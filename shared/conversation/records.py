@@ -148,6 +148,8 @@ class Entry(Record):
     """The dead letter that it was replayed from: where it fails again, that one is opened again."""
     failed: bool = False
     """True when the person was told that it could not be handled: the reply says that now it could."""
+    ended_at: datetime | None = None
+    """When it was consumed, stopped or given up."""
     ttl: int | None = None
 
 
@@ -165,6 +167,32 @@ class Checkpoint(BaseModel):
 
     thread: str
     id: str
+
+
+class SegmentEnd(StrEnum):
+    """How a segment of a run ended."""
+
+    FINISHED = "finished"
+    PAUSED = "paused"
+    """Its time was over: another one goes on."""
+    ASKED = "asked"
+    WAITS = "waits"
+    """Something is away: it is tried again later."""
+    STOPPED = "stopped"
+    FAILED = "failed"
+    LOST = "lost"
+    """Its process died, or lost the lease: nobody wrote down when."""
+
+
+class PastSegment(BaseModel):
+    """A segment of a run that is over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    n: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    end: SegmentEnd
 
 
 class Run(Record):
@@ -190,6 +218,10 @@ class Run(Record):
     taken: tuple[str, ...] = ()
     """The events of the entries that it took in while it worked and that are consumed, the oldest first."""
     segments: int = 0
+    past: tuple[PastSegment, ...] = ()
+    """The last segments that are over, the oldest first."""
+    begun_at: datetime | None = None
+    """When the segment began that is being worked on."""
     starts: int = 0
     """How often a segment was begun without a recorded step."""
     attempt: int = 0
@@ -362,6 +394,8 @@ class Part(Record):
     unknown: int = 0
     """How many sends ended without our knowing whether the platform took it."""
     epoch: int = 0
+    at: datetime | None = None
+    """When it was put into the outbox."""
     tried_at: datetime | None = None
     """When it was first tried."""
     sent_at: datetime | None = None

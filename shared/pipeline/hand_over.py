@@ -16,6 +16,7 @@ from shared.conversation.records import (
     QuestionRecord,
     Run,
     RunOwner,
+    SegmentEnd,
 )
 from shared.conversation.states import EntryState, QuestionState, RunState
 from shared.messages import OutboundMessage
@@ -25,7 +26,7 @@ from shared.pipeline.closing import discard_threads
 from shared.pipeline.rooms import Room
 from shared.pipeline.run_end import RunEnd
 from shared.pipeline.turn_work import Worked
-from shared.pipeline.work import Change, Work, accepted, spent, with_open_run
+from shared.pipeline.work import Change, Work, accepted, ended, spent, with_open_run
 from shared.ports import Checkpoints, Clock
 from shared.steps import Step
 from shared.topology import TURNS
@@ -113,13 +114,13 @@ class HandOver:
         wake_at: datetime,
         state: RunState,
     ) -> None:
-        before = work.run.record
+        before, end = work.run.record, SegmentEnd.ASKED if state is RunState.WAITING else SegmentEnd.PAUSED
 
         def run(now: Run) -> Run:
             if worked:
                 now = accepted(now, worked.outcome.pointer, revision=worked.revision, user=worked.user.id)
                 now = spent(now, worked.outcome.cost, seconds=worked.seconds, lately=worked.lately)
-            return now.with_(
+            return ended(now, end, self._clock.now()).with_(
                 state=state,
                 owner=RunOwner.DURABLE,
                 starts=0,

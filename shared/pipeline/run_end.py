@@ -17,6 +17,7 @@ from shared.conversation.records import (
     Entry,
     Run,
     RunOwner,
+    SegmentEnd,
 )
 from shared.conversation.states import EntryState, RunState
 from shared.messages import (
@@ -37,6 +38,7 @@ from shared.pipeline.remember import asks_for_summary, remember
 from shared.pipeline.rooms import Room
 from shared.pipeline.turn_work import Spoken, Worked
 from shared.pipeline.work import ConversationHold, Work, spent, with_open_run
+from shared.pipeline.work import ended as segment_ended
 from shared.ports import Checkpoints, Clock
 from shared.settings import Settings
 from shared.steps import Step
@@ -140,7 +142,9 @@ class RunEnd:
         await work.write(
             Step.POSTPONE_RUN if durable else Step.POSTPONE_TURN,
             change,
-            run=lambda run: run.with_(**waiting, wake_at=watched(until), ring=TURNS) if durable else run,
+            run=lambda run: segment_ended(run, SegmentEnd.WAITS, now).with_(
+                **({**waiting, "wake_at": watched(until), "ring": TURNS} if durable else {})
+            ),
             entry=None if durable else lambda entry: entry.with_(state=EntryState.WAITING, **waiting),
         )
         fields = {"trouble": str(trouble), "attempt": waits.attempt + 1}
@@ -177,7 +181,7 @@ class RunEnd:
         head = await work.write(
             Step.FAIL_RUN if durable else Step.FAIL_TURN,
             change,
-            run=lambda before: before.with_(
+            run=lambda before: segment_ended(before, SegmentEnd.FAILED, now).with_(
                 state=RunState.FAILED, owner=RunOwner.TURN, finished_at=now, wake_at=None, ring=None
             ),
             entry=lambda before: before.with_(state=EntryState.DEAD, until=None, ttl=None),
@@ -261,4 +265,5 @@ def _finished(run: Run, ended: Worked | Spoken, now: datetime) -> Run:
     if isinstance(ended, Worked):
         run = spent(run, ended.outcome.cost, seconds=ended.seconds, lately=ended.lately)
         run = run.with_(user=ended.user.id)
+    run = segment_ended(run, SegmentEnd.FINISHED, now)
     return run.with_(state=RunState.FINISHED, finished_at=now, ttl=KEEP_FINISHED, wake_at=None, ring=None, until=None)

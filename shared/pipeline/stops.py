@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shared.conversation import outbox
 from shared.conversation.outbox import Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import KEEP_FINISHED, ConversationRecord, EffectRecord, Entry, Run
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, EffectRecord, Entry, Run, SegmentEnd
 from shared.conversation.states import EntryState, RunState
 from shared.messages import EventKind, OutboundMessage, said
 from shared.pipeline import words
@@ -18,6 +18,7 @@ from shared.pipeline.ledger import OPEN
 from shared.pipeline.rooms import Room
 from shared.pipeline.run_end import RunEnd
 from shared.pipeline.work import ConversationHold, Work, in_short
+from shared.pipeline.work import ended as segment_ended
 from shared.ports import Checkpoints, Clock
 from shared.steps import Step
 from shared.topology import OUTBOUND
@@ -132,13 +133,15 @@ class Stops:
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
             for run in ended.runs:
                 over = {"state": RunState.STOPPED, "finished_at": now, "ttl": KEEP_FINISHED}
-                transaction.save(run, run.record.with_(**over, wake_at=None, ring=None, until=None))
+                stopped = segment_ended(run.record, SegmentEnd.STOPPED, now)
+                transaction.save(run, stopped.with_(**over, wake_at=None, ring=None, until=None))
                 if run.record.checkpoint:
                     await close_questions(transaction, room.partition, run.record)
             for entry in ended.entries:
                 is_open = entry in open_ones
                 state = EntryState.STOPPED if is_open else entry.record.state
-                transaction.save(entry, entry.record.with_(state=state, until=None, ttl=KEEP_FINISHED))
+                at = now if is_open else entry.record.ended_at
+                transaction.save(entry, entry.record.with_(state=state, until=None, ended_at=at, ttl=KEEP_FINISHED))
             box = await room.partition.outbox()
             outbox.append(transaction, box, [notice], render=room.render, now=now)
             waiting = max(0, record.waiting - len(open_ones))

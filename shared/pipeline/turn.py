@@ -29,6 +29,7 @@ from shared.pipeline.run_end import RunEnd
 from shared.pipeline.stops import Stops, has_stopped_work
 from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork
 from shared.pipeline.work import ConversationHold, Work
+from shared.pipeline.work import begun as with_segment
 from shared.ports import Clock
 from shared.settings import Settings
 from shared.steps import Step
@@ -51,8 +52,7 @@ class Beginning:
     def add(self, transaction: Transaction) -> None:
         """Add them to a transaction."""
         transaction.save(self.before, self.entry)
-        if not self.run.etag:
-            transaction.create(self.run.id, self.run.record)
+        transaction.save(self.run, self.run.record)
 
     def work(self, hold: ConversationHold) -> Work:
         """What was begun, once the transaction is done."""
@@ -60,7 +60,7 @@ class Beginning:
         return Work(
             hold=hold,
             entry=Stored(self.before.id, self.entry, etags[self.before.id]),
-            run=Stored(self.run.id, self.run.record, self.run.etag or etags[self.run.id]),
+            run=Stored(self.run.id, self.run.record, etags[self.run.id]),
         )
 
 
@@ -246,6 +246,7 @@ class Turns:
         if run is None:
             opened = Run(event=event.id, entry=begun.n, started_at=now, traceparent=event.traceparent)
             run = Stored(run_id(event.id), opened, "")
+        run = Stored(run.id, with_segment(run.record, now), run.etag)
         return Beginning(entry, begun.with_(starts=begun.starts + 1), run)
 
     async def _release(self, hold: ConversationHold, bell: Bell, *, ring: bool = True) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.agent.turn import Cost, Pointer
 from shared.conversation.lease import Hold
@@ -14,8 +15,10 @@ from shared.conversation.records import (
     ConversationRecord,
     Entry,
     OpenRun,
+    PastSegment,
     Run,
     RunOwner,
+    SegmentEnd,
 )
 from shared.conversation.states import OPEN_ENTRIES, EntryState
 from shared.messages import said
@@ -25,6 +28,8 @@ MOST_TAKEN = 50
 """How many of the messages that it took in a run remembers, for the history."""
 MOST_LATELY = 10
 """How many of its last steps a run remembers in words."""
+MOST_PAST = 50
+"""How many of its segments a run remembers, for whoever wants to see what happened."""
 _SHORT = 80
 
 ConversationHold = Hold[ConversationRecord]
@@ -73,12 +78,14 @@ class Work:
             transaction.save(self.run, new_run)
             numbers = [one.record.n for one in ended]
             for one in ended:
-                transaction.save(one, one.record.with_(state=taken, until=None, ttl=KEEP_FINISHED))
+                over = one.record.with_(state=taken, until=None, ended_at=self.hold.now(), ttl=KEEP_FINISHED)
+                transaction.save(one, over)
             if entry is not None:
                 new_entry = entry(self.entry.record)
-                transaction.save(self.entry, new_entry)
                 if self.entry.record.state in OPEN_ENTRIES and new_entry.state not in OPEN_ENTRIES:
+                    new_entry = new_entry.with_(ended_at=self.hold.now())
                     numbers.append(new_entry.n)
+                transaction.save(self.entry, new_entry)
             return await change(_counted(record, numbers), transaction)
 
         head = await self.hold.write(step, all_of_it)
@@ -136,6 +143,20 @@ def accepted(run: Run, pointer: Pointer | None, *, revision: str, user: str) -> 
         user=user,
         starts=0,
     )
+
+
+def begun(run: Run, now: datetime) -> Run:
+    """The run with a segment begun. One that was begun before and never ended was lost."""
+    return ended(run, SegmentEnd.LOST, None).with_(begun_at=now)
+
+
+def ended(run: Run, end: SegmentEnd, now: datetime | None) -> Run:
+    """The run with its segment ended, if it has one that was begun."""
+    if run.begun_at is None:
+        return run
+    number = run.past[-1].n + 1 if run.past else 1
+    over = PastSegment(n=number, started_at=run.begun_at, ended_at=now, end=end)
+    return run.with_(past=(*run.past, over)[-MOST_PAST:], begun_at=None)
 
 
 def spent(run: Run, cost: Cost, *, seconds: float, lately: Sequence[str]) -> Run:
