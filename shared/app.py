@@ -430,15 +430,23 @@ class App:
     def turn_work(self) -> TurnWork:
         """What happens inside a run."""
         from shared.access.tool_policy import ToolPolicy
+        from shared.pipeline.briefing import Briefing
         from shared.pipeline.turn_work import TurnWork
 
+        briefing = Briefing(
+            people=self.people,
+            memory=self.memory,
+            store=self.store,
+            files=self.files,
+            clock=self.clock,
+            settings=self.settings,
+        )
         return TurnWork(
             people=self.people,
             limits=self.limits,
             policy=ToolPolicy(settings=self.settings),
             assistant=self.assistant,
-            memory=self.memory,
-            store=self.store,
+            briefing=briefing,
             files=self.files,
             clock=self.clock,
             settings=self.settings,

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Protocol
 
 from shared.access.people import People
-from shared.access.preferences import UserPreferences
 from shared.access.records import User
 from shared.agent.turn import (
     Answer,
@@ -24,12 +23,10 @@ from shared.agent.turn import (
     SegmentControl,
     Stopped,
 )
-from shared.conversation.partition import ConversationPartition, Stored
-from shared.conversation.records import KEEP_FINISHED, Entry, QuestionKind, QuestionRecord, Run
-from shared.conversation.reminders import UserReminders
+from shared.conversation.partition import Stored
+from shared.conversation.records import KEEP_FINISHED, QuestionKind, QuestionRecord, Run
 from shared.conversation.states import QuestionState
 from shared.messages import (
-    Address,
     Attachment,
     BudgetSpent,
     EventKind,
@@ -37,17 +34,15 @@ from shared.messages import (
     OutboundMessage,
     Transient,
     clean,
-    said,
 )
 from shared.pipeline import words
+from shared.pipeline.briefing import Briefing
 from shared.pipeline.control import RunControl
-from shared.pipeline.history import Histories
 from shared.pipeline.ledger import StoreLedger
-from shared.pipeline.media import Media
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.rooms import Room
 from shared.pipeline.work import Work
-from shared.ports import Clock, Effect, Files, Limits, Memory, Store, ToolContext
+from shared.ports import Clock, Effect, Files, Limits
 from shared.settings import Settings
 
 GRACE = 120.0
@@ -55,8 +50,6 @@ GRACE = 120.0
 LONGEST_REPLY = 60_000
 """Characters; more than fifteen messages on Telegram."""
 SHOWN_OF_LONG = 2_000
-WINDOW = 3
-"""How many times the history's length is read at most, while older messages wait to be summarised."""
 
 
 class Revised(Exception):
@@ -118,8 +111,7 @@ class TurnWork:
         limits: Limits,
         policy: Policy,
         assistant: Callable[[], Awaitable[Assistant]],
-        memory: Callable[[str], Memory],
-        store: Store,
+        briefing: Briefing,
         files: Files,
         clock: Clock,
         settings: Settings,
@@ -129,14 +121,11 @@ class TurnWork:
         self._limits = limits
         self._policy = policy
         self._assistant = assistant
-        self._memory = memory
-        self._store = store
+        self._briefing = briefing
         self._files = files
-        self._media = Media(files=files)
         self._clock = clock
         self._settings = settings
         self._stopping = stopping
-        self._histories = Histories(limit=settings.history_messages * WINDOW)
 
     async def segment(self, room: Room, work: Work, *, seconds: float) -> Worked | Spoken:
         """Work on a run for so many seconds. A Spoken alone: the agent was not asked.
@@ -154,8 +143,7 @@ class TurnWork:
         assistant = await self._assistant()
         revision = await assistant.revision()
         answered, afresh = await self._answers(work, revision)
-        event = event.model_copy(update={"attachments": await self._media.fetch(room, event)})
-        question = await self._question(room.partition, work, event, standing.user)
+        question, event = await self._briefing.question(room, work, standing.user)
         segment = Segment(
             question=question,
             thread=f"{room.partition.tenant}:{work.run.record.event}~{work.hold.epoch}.{work.run.record.segments}",
@@ -227,7 +215,7 @@ class TurnWork:
         return RunControl(
             work=work,
             ledger=StoreLedger(work=work, revision=revision, user=user.id, clock=self._clock, about=about),
-            question=partial(self._arrived, room, question),
+            question=partial(self._briefing.arrived, room, question),
             permit=permit,
             clock=self._clock,
             deadline=deadline,
@@ -262,23 +250,6 @@ class TurnWork:
             tokens=settings.run_tokens - run.input_tokens - run.output_tokens,
         )
 
-    async def _arrived(self, room: Room, first: Question, entry: Entry) -> Question:
-        """What came in while the run works, as the agent takes it in."""
-        event = entry.event
-        event = event.model_copy(update={"attachments": await self._media.fetch(room, event)})
-        return Question(
-            event=event.id,
-            text=_text(event),
-            attachments=event.attachments,
-            person=first.person,
-            language=first.language,
-            channel=first.channel,
-            reminder=False,
-            history=(),
-            summary="",
-            context=first.context,
-        )
-
     async def _reply(self, event: InboundEvent, answer: Answer) -> OutboundMessage:
         """The answer as a message; one that nobody would scroll through comes as a file."""
         text = clean(answer.text)
@@ -295,58 +266,6 @@ class TurnWork:
             text = f"{text[:SHOWN_OF_LONG]}…\n\n{words.REST_IN_FILE}"
             attachments = (*attachments, whole)
         return OutboundMessage(text=text, attachments=attachments, reply_to=event.message if event.group else "")
-
-    async def _question(
-        self, partition: ConversationPartition, work: Work, event: InboundEvent, user: User
-    ) -> Question:
-        record, generation = work.hold.stored.record, work.entry.record.generation
-        history = await self._histories.read(partition, record=record, generation=generation)
-        return Question(
-            event=event.id,
-            text=_text(event),
-            attachments=event.attachments,
-            person=user.name or event.sender.name,
-            language=user.language or event.sender.language,
-            channel=event.channel,
-            reminder=event.kind is EventKind.REMINDER,
-            history=history,
-            summary=record.summary if record.generation == generation else "",
-            context=self._context(event, record.address, user),
-        )
-
-    def _context(self, event: InboundEvent, address: Address, user: User) -> Callable[[str], ToolContext]:
-        zone = user.time_zone or event.sender.time_zone or self._settings.time_zone
-        reminders = UserReminders(
-            store=self._store,
-            clock=self._clock,
-            tenant=self._settings.tenant,
-            user=user.id,
-            address=address,
-            time_zone=zone,
-        )
-        memory = self._memory(user.id)
-        preferences = UserPreferences(people=self._people, user=user.id)
-
-        def context(position: str) -> ToolContext:
-            return ToolContext(
-                key=f"{event.id}#{position}",
-                now=self._clock.now(),
-                time_zone=zone,
-                user=user.id,
-                conversation=address.conversation,
-                reminders=reminders,
-                memory=memory,
-                preferences=preferences,
-                files=self._files,
-                attachments=event.attachments,
-            )
-
-        return context
-
-
-def _text(event: InboundEvent) -> str:
-    text = said(event)
-    return f"(I edited an earlier message. It now says:)\n{text}" if event.kind is EventKind.EDITED else text
 
 
 def _pointer(run: Run) -> Pointer | None:
