@@ -77,9 +77,16 @@ class QueuePump:
             self._room.clear()
             await self._room.wait()
         if self._gate:
-            await self._gate.wait()
-        limit = 1 if self._gate else self._limit - len(self._running)
-        messages = await self._broker.receive(queue=queue, limit=limit)
+            await self._receive_one(queue, self._gate)
+            return
+        limit = self._limit - len(self._running)
+        for message in await self._broker.receive(queue=queue, limit=limit, timeout=WAIT_SECONDS):
+            self._begin(message)
+
+    async def _receive_one(self, queue: str, gate: Gate) -> None:
+        """Nothing is locked before the gate is open."""
+        await gate.wait()
+        messages = await self._broker.receive(queue=queue, limit=1)
         for message in messages:
             self._begin(message)
         if not messages:

@@ -111,22 +111,19 @@ class SessionPump:
 
     async def _work(self, slot: _Slot) -> None:
         queue, loop = self._function.queue, asyncio.get_running_loop()
-        dry_since: float | None = None
+        dry_since = loop.time()
         while not self._stopping and not slot.lost:
-            messages = await self._broker.receive_session(queue=queue, session=slot.session, limit=1)
+            left = max(dry_since + self._idle_seconds - loop.time(), 0.0)
+            messages = await self._broker.receive_session(queue=queue, session=slot.session, limit=1, timeout=left)
             if messages:
-                dry_since = None
                 slot.busy = True
                 settled = await self._handler.handle(self._function, await self._with_time(messages[0]))
                 slot.busy = False
+                dry_since = loop.time()
                 if not settled:
                     return
-                continue
-            dry_since = loop.time() if dry_since is None else dry_since
-            left = dry_since + self._idle_seconds - loop.time()
-            if left <= 0:
+            elif not left:
                 return
-            await self._broker.wait(queues=[queue], session=slot.session, timeout=left)
 
     async def _with_time(self, message: Received) -> Received:
         """The message under a lock that lasts: a session that is never dry keeps one lock for many messages."""

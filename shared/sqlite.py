@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shared.messages import SettingError, Transient
 from shared.settings import Sync
@@ -24,8 +24,9 @@ GROUP = 200
 CHECKPOINT_PAGES = 10_000
 """How much is written before it is moved into the file itself (40 MB): that waits for the disk, and the loop with it."""
 
-_Write = tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object]]
-_Outcome = tuple[asyncio.Future[object], object, Exception | None]
+_Then = Callable[[Any], None]
+_Write = tuple[Callable[[sqlite3.Connection], object], asyncio.Future[object], _Then | None]
+_Outcome = tuple[_Write, object, Exception | None]
 
 
 class SqliteFile:
@@ -42,6 +43,7 @@ class SqliteFile:
         self._waiting: list[_Write] = []
         self._flushing: asyncio.Task[None] | None = None
         self._scheduled: asyncio.Handle | None = None
+        self._patient: asyncio.TimerHandle | None = None
         self._retries = 0
         self._waits_ms = THREAD_WAIT_MS
         # Where a commit waits for the disk, it waits in a thread.
@@ -107,17 +109,32 @@ class SqliteFile:
                 pass  # it does not wait for a lock, and the reader does
         return function(self._reader)
 
-    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self,
+        function: Callable[[sqlite3.Connection], T],
+        *,
+        then: Callable[[T], None] | None = None,
+        patience: float = 0.0,
+    ) -> T:
         """Run `function` in the next group's transaction; return its result once that is committed.
 
-        It may be run more than once, so it must do nothing but use the connection.
+        It may be run more than once, so it must do nothing but use the connection. `then` is given the result right
+        after the commit, also where whoever called was cancelled meanwhile. With `patience`, the write may wait for so
+        many seconds for others to share its transaction.
         """
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._waiting.append((function, future))
-        self._schedule()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[object] = loop.create_future()
+        self._waiting.append((function, future, then))
+        if not patience:
+            self._schedule()
+        elif self._patient is None:
+            self._patient = loop.call_later(patience, self._schedule)
         return await future  # type: ignore[return-value]  # the future is resolved with function's own result
 
     def _schedule(self) -> None:
+        if self._patient:
+            self._patient.cancel()
+            self._patient = None
         if self._waiting and self._scheduled is None and self._flushing is None:
             self._scheduled = asyncio.get_running_loop().call_soon(self._start)
 
@@ -152,7 +169,7 @@ class SqliteFile:
                 try:
                     outcome = await asyncio.to_thread(self._commit, group, THREAD_WAIT_MS)
                 except sqlite3.Error as error:
-                    for _, future in group:
+                    for _, future, _ in group:
                         if not future.done():
                             future.set_exception(self._busy(f"{self._path.name} could not be written: {error}"))
                 else:
@@ -169,7 +186,7 @@ class SqliteFile:
         connection.execute("BEGIN IMMEDIATE")
         try:
             try:
-                outcome: list[_Outcome] = [(future, function(connection), None) for function, future in group]
+                outcome: list[_Outcome] = [(one, one[0](connection), None) for one in group]
             except Exception:  # noqa: BLE001  found again, and handed to whoever awaits it, by the next line
                 outcome = self._apart(group)
             connection.execute("COMMIT")
@@ -185,13 +202,13 @@ class SqliteFile:
         connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
         outcome: list[_Outcome] = []
-        for function, future in group:
+        for one in group:
             connection.execute("SAVEPOINT one")
             try:
-                outcome.append((future, function(connection), None))
+                outcome.append((one, one[0](connection), None))
             except Exception as error:  # noqa: BLE001  handed to whoever awaits this write
                 connection.execute("ROLLBACK TO one")
-                outcome.append((future, None, error))
+                outcome.append((one, None, error))
             connection.execute("RELEASE one")
         return outcome
 
@@ -202,7 +219,9 @@ class SqliteFile:
 
     @staticmethod
     def _settle(outcome: list[_Outcome]) -> None:
-        for future, result, error in outcome:
+        for (_, future, then), result, error in outcome:
+            if then and error is None:
+                then(result)
             if future.done():
                 continue
             if error is None:

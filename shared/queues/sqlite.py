@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,29 +12,31 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared import owners, telemetry
-from shared.messages import Conflict, PraxosError, QueueUnavailable, Refused, TooLarge
+from shared.messages import Conflict, PraxosError, QueueUnavailable, Refused
 from shared.ports import Clock, Parts, QueueMessage, Received
 from shared.queues import sqlite_holders as holders
 from shared.queues import sqlite_receive as receiving
 from shared.queues import sqlite_send as sending
 from shared.queues import sqlite_settle as settling
-from shared.queues.sqlite_paths import QueuePath, paths
+from shared.queues.sqlite_paths import LOCK_LENGTH, QueuePath, paths
+from shared.queues.sqlite_receive import Locked, Look
 from shared.queues.sqlite_schema import SCHEMA, VERSION
+from shared.queues.takers import Take, Taker, Takers
 from shared.settings import Sync
 from shared.sqlite import SqliteFile
 from shared.steps import Step
-from shared.topology import DEAD_LETTER_SUFFIX, MAX_MESSAGE_BYTES, QUEUES, QueueSettings
+from shared.topology import DEAD_LETTER_SUFFIX, QUEUES, QueueSettings
 from shared.wakeups import Wakeups, key
 
 T = TypeVar("T")
 
 FILE = "queues.db"
-ID_LENGTH = 128
-"""Service Bus: the most characters of a message id and of a session id."""
 POLL_SECONDS = 0.25
 """How often a waiter looks by itself: for locks that ended, and for a datagram that got lost."""
 GONE_SECONDS = 1.0
 """How often the locks of processes that are gone are looked for."""
+SHARE_SECONDS = 0.005
+"""How long the removal of a message may wait for another write, to share its transaction."""
 
 _log = telemetry.logger("queues")
 
@@ -53,6 +56,8 @@ class SqliteBroker:
         self._queues = queues
         self._paths = paths(queues)
         self._wakeups = Wakeups()
+        self._takers = Takers()
+        self._freeing: set[asyncio.Task[None]] = set()
         self._process = owners.this_process()
         self._number: int | None = None
         self._joining: asyncio.Future[int] | None = None
@@ -71,26 +76,89 @@ class SqliteBroker:
         settings = self._queues.get(queue)
         if settings is None:
             raise Refused(f"there is no queue {queue!r} to send to")
-        _check(queue, settings, messages)
+        sending.check(queue, settings, messages)
         path, now = self._paths[queue], self._now()
         window = settings.duplicate_detection.total_seconds() if settings.duplicate_detection else 0.0
-        await self._file.write(lambda c: sending.insert(c, path, messages, now, window))
-        self._ring(queue, {message.session for message in messages} if path.sessions else {""})
+        sessions = {message.session for message in messages} if path.sessions else {""}
+        taker = self._takers.claim(key(queue, *sessions)) if len(sessions) == 1 else None
+
+        def write(connection: sqlite3.Connection) -> Locked:
+            sending.insert(connection, path, messages, now, window)
+            # For the one that waits, what it would find by looking next.
+            return taker.lock(connection, now) if taker else ([], False)
+
+        received, dead = await self._file.write(write, then=lambda locked: self._hand(queue, taker, locked))
+        if not {message.id for message in messages} <= {message.id for message in received}:
+            self._ring(queue, sessions)
+        if dead:
+            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
+
+    def _hand(self, queue: str, taker: Taker | None, locked: Locked) -> None:
+        received, _ = locked
+        if taker is None or not received:
+            return
+        if taker.gone:
+            self._put_back(queue, received)
+            return
+        taker.received = received
+        self._wakeups.wake([taker.waited])
+
+    def _put_back(self, queue: str, messages: Sequence[Received]) -> None:
+        """Free what was locked for one that had stopped waiting."""
+        if messages:
+            task = asyncio.get_running_loop().create_task(self._free(queue, messages))
+            self._freeing.add(task)
+            task.add_done_callback(self._freeing.discard)
+
+    async def _free(self, queue: str, messages: Sequence[Received]) -> None:
+        try:
+            await self._file.write(lambda c: receiving.put_back(c, messages))
+        except QueueUnavailable as error:
+            _log.warning("messages stay locked until their locks expire: %s", error)
+        self._ring(queue, {message.session if self._paths[queue].sessions else "" for message in messages})
 
     # --- receiving
 
-    async def receive(self, *, queue: str, limit: int) -> Sequence[Received]:
+    async def receive(self, *, queue: str, limit: int, timeout: float = 0.0) -> Sequence[Received]:
         """Lock up to `limit` messages, the oldest first. Raises Refused on a queue with sessions."""
         path = self._path(queue)
         if path.sessions:
             raise Refused(f"{queue} has sessions: accept one of them")
         holder = await self._join()
-        now = self._now()
-        if not self._file.read(lambda c: receiving.available(c, path, now)):
+        return await self._take(
+            path,
+            "",
+            lambda c, now: receiving.receive(c, path, limit, now, holder),
+            lambda c: receiving.look(c, path, self._now()),
+            timeout,
+        )
+
+    async def _take(
+        self, path: QueuePath, session: str, take: Take, look: Callable[[sqlite3.Connection], Look], timeout: float
+    ) -> Sequence[Received]:
+        """Lock what is there; where nothing is, wait once until something is handed over or may be there."""
+        if timeout > 0:
+            await self._listen([path.name])
+        free, due = self._file.read(look)
+        if free or (due is not None and due <= self._now()):
+            return await self._lock_now(path, take)
+        if timeout <= 0 or self._closed:
             return ()
-        received, dead = await self._file.write(lambda c: receiving.receive(c, path, limit, now, holder))
+        # Nothing has run since that look: what is sent from now on wakes.
+        waited = key(path.name, session)
+        with self._takers.waiting(waited, take) as taker:
+            try:
+                await self._until_rung([waited], timeout, due)
+            except BaseException:
+                self._put_back(path.name, taker.received)
+                raise
+        return taker.received
+
+    async def _lock_now(self, path: QueuePath, take: Take) -> Sequence[Received]:
+        now = self._now()
+        received, dead = await self._file.write(lambda c: take(c, now))
         if dead:
-            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
+            self._ring(path.name + DEAD_LETTER_SUFFIX, {""})
         return received
 
     async def accept_session(self, *, queue: str) -> str | None:
@@ -108,15 +176,18 @@ class SqliteBroker:
         session, self._held[queue, accepted[0]] = accepted
         return session
 
-    async def receive_session(self, *, queue: str, session: str, limit: int) -> Sequence[Received]:
+    async def receive_session(
+        self, *, queue: str, session: str, limit: int, timeout: float = 0.0
+    ) -> Sequence[Received]:
         """Lock the next messages of a session. Raises Conflict when this broker does not hold it any more."""
-        path, lock, now = self._path(queue), self._lock(queue, session), self._now()
-        if not self._file.read(lambda c: receiving.available_in_session(c, path, session, lock, now)):
-            return ()
-        received, dead = await self._file.write(lambda c: receiving.receive_session(c, path, session, lock, limit, now))
-        if dead:
-            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
-        return received
+        path, lock = self._path(queue), self._lock(queue, session)
+        return await self._take(
+            path,
+            session,
+            lambda c, now: receiving.receive_session(c, path, session, lock, limit, now),
+            lambda c: receiving.look_in_session(c, path, session, lock),
+            timeout,
+        )
 
     async def release_session(self, *, queue: str, session: str) -> None:
         """Give a session back; one whose lock was lost meanwhile is somebody else's and stays so."""
@@ -135,7 +206,16 @@ class SqliteBroker:
 
     async def complete(self, *, step: Step, message: Received) -> None:
         """Remove it. Raises Conflict when the lock was lost."""
-        await self._settle(settling.complete, message)
+        await self._settle(settling.complete, message, patience=self._patience(message))
+
+    def _patience(self, message: Received) -> float:
+        """Nobody waits for a message to be gone, except the next one of its session."""
+        path = self._path(message.queue)
+        if path.sessions:
+            lock = message.lock_token[:LOCK_LENGTH]
+            free, _ = self._file.read(lambda c: receiving.look_in_session(c, path, message.session, lock))
+            return 0.0 if free else SHARE_SECONDS
+        return SHARE_SECONDS
 
     async def abandon(self, *, message: Received) -> None:
         """Give it back at once. Raises Conflict when the lock was lost."""
@@ -150,9 +230,9 @@ class SqliteBroker:
         await self._file.write(lambda c: settling.dead_letter(c, path, message, now, reason, description))
         self._ring(message.queue + DEAD_LETTER_SUFFIX, {""})
 
-    async def _settle(self, function: Callable[..., T], message: Received) -> T:
+    async def _settle(self, function: Callable[..., T], message: Received, *, patience: float = 0.0) -> T:
         path, now = self._path(message.queue), self._now()
-        return await self._file.write(lambda c: function(c, path, message, now))
+        return await self._file.write(lambda c: function(c, path, message, now), patience=patience)
 
     # --- waiting
 
@@ -163,9 +243,11 @@ class SqliteBroker:
         keys = [key(queue, session) for queue in queues]
         if self._closed or any(self._available(one) for one in keys):
             return
+        await self._until_rung(keys, timeout, self._file.read(lambda c: receiving.next_scheduled(c, queues)))
+
+    async def _until_rung(self, keys: Sequence[str], timeout: float, due: float | None) -> None:
         if self._poll is None:
             self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
-        due = self._file.read(lambda c: receiving.next_scheduled(c, queues))
         if due is not None:
             timeout = min(timeout, due - self._now())
         await self._wakeups.wait(keys, timeout)
@@ -268,17 +350,3 @@ class SqliteBroker:
             _log.warning("locks stay until they expire: %s", error)
         self._wakeups.close()
         await self._file.close()
-
-
-def _check(queue: str, settings: QueueSettings, messages: Sequence[QueueMessage]) -> None:
-    """Refuse what Service Bus refuses."""
-    size = 0
-    for message in messages:
-        if len(message.id) > ID_LENGTH or len(message.session) > ID_LENGTH:
-            raise Refused(f"{queue}: message and session ids have at most {ID_LENGTH} characters")
-        if settings.requires_session and not message.session:
-            raise Refused(f"{queue} has sessions: message {message.id} names none")
-        size += len(message.body) + len(message.id.encode()) + len(message.session.encode())
-        size += sum(len(name.encode()) + len(value.encode()) for name, value in message.properties.items())
-    if size > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"{queue}: {size} bytes in one batch, and Service Bus takes {MAX_MESSAGE_BYTES}")

@@ -34,6 +34,29 @@ def available_in_session(connection: sqlite3.Connection, path: QueuePath, sessio
     return _any(connection, f"EXISTS ({free}) OR EXISTS ({due})", (path.name, now, session, lock))
 
 
+Look = tuple[bool, float | None]
+"""Whether a message is free, and when the queue's next scheduled one is due."""
+
+
+def look(connection: sqlite3.Connection, path: QueuePath, now: float) -> Look:
+    """What a receiver of a path without sessions has to know, in one statement."""
+    return _look(connection, "lane='' AND locked_until<=?2", (path.name, now))
+
+
+def look_in_session(connection: sqlite3.Connection, path: QueuePath, session: str, lock: str) -> Look:
+    """The same for a session that is held with `lock`."""
+    return _look(connection, f"lane=?2 AND substr(lock,1,{LOCK_LENGTH})<>?3", (path.name, session, lock))
+
+
+def _look(connection: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> Look:
+    free, due = connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM messages WHERE queue=?1 AND {condition}),"  # noqa: S608  constants
+        " (SELECT min(enqueue_at) FROM scheduled WHERE queue=?1)",
+        values,
+    ).fetchone()
+    return bool(free), due
+
+
 def _any(connection: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> bool:
     return bool(connection.execute(f"SELECT {condition}", values).fetchone()[0])
 
@@ -123,6 +146,15 @@ def receive_session(
             connection.execute("UPDATE messages SET lock=?, deliveries=deliveries+1 WHERE sequence=?", (own, row[0]))
             received.append(_received(path, row, own, until))
     return received, dead
+
+
+def put_back(connection: sqlite3.Connection, messages: Sequence[Received]) -> None:
+    """Free what nobody has got to see: that does not count as a delivery."""
+    for message in messages:
+        connection.execute(
+            "UPDATE messages SET lock='', locked_until=0, holder=0, deliveries=deliveries-1 WHERE sequence=? AND lock=?",
+            (message.sequence_number, message.lock_token),
+        )
 
 
 def release_session(connection: sqlite3.Connection, path: QueuePath, session: str, lock: str, now: float) -> None:

@@ -47,6 +47,35 @@ async def test_a_write_is_committed_when_it_returns(tmp_path: Path) -> None:
     await file.close()
 
 
+async def test_a_patient_write_shares_the_transaction_of_the_next(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    patient = asyncio.create_task(file.write(insert(1), patience=60))  # type: ignore[arg-type]  # insert returns a function
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert count(file) == 0
+    await file.write(insert(2))  # type: ignore[arg-type]  # as above
+    assert await patient == 1
+    await file.close()
+
+
+async def test_a_patient_write_that_stays_alone_is_done_after_its_time(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    assert await asyncio.wait_for(file.write(insert(1), patience=0.01), 10) == 1  # type: ignore[arg-type]  # insert returns a function
+    await file.close()
+
+
+@pytest.mark.parametrize("sync", list(Sync))
+async def test_what_follows_a_commit_hears_of_it_though_the_writer_was_cancelled(tmp_path: Path, sync: Sync) -> None:
+    file = opened(tmp_path, sync=sync)
+    heard: list[object] = []
+    write = asyncio.create_task(file.write(insert(7), then=heard.append))  # type: ignore[arg-type]  # insert returns a function
+    await asyncio.sleep(0)
+    write.cancel()
+    await asyncio.wait([write])
+    await file.close()
+    assert heard == [7]
+
+
 async def test_another_process_holding_the_lock_does_not_hold_up_the_loop(tmp_path: Path) -> None:
     file = opened(tmp_path)
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
