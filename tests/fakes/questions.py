@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.agent.turn import Asked, AskKind
 from shared.conversation.mailbox import head_of
-from shared.conversation.partition import ConversationPartition, Stored, Transaction, question_id, run_id
+from shared.conversation.partition import Stored, Transaction, question_id, run_id
 from shared.conversation.records import OpenRun, QuestionRecord, Run, RunOwner
 from shared.conversation.states import RunState
 from shared.messages import Bell, EventKind, InboundEvent, OutboundMessage
@@ -59,7 +59,7 @@ class Waiting:
         self.world = world
         self.event = event
         self.run = run
-        self.partition = ConversationPartition(store=world.app.store, tenant="main", conversation=event.conversation)
+        self.partition = world.app.rooms.partition(tenant="main", conversation=event.conversation)
 
     async def question(self, at: int = 0) -> QuestionRecord:
         return (await self.stored(at)).record
@@ -79,11 +79,18 @@ class Waiting:
         return await self.world.app.question_times.due(self.partition, await self.stored(at))
 
 
-async def ask(world: World, *asked: Asked, n: int | str = "run", chat: str = "chat", **changes: Any) -> Waiting:
+async def ask(
+    world: World,
+    *asked: Asked,
+    n: int | str = "run",
+    chat: str = "chat",
+    event: InboundEvent | None = None,
+    **changes: Any,
+) -> Waiting:
     """Write a run that waits at questions, as whoever runs it does."""
-    event = world.say("please", n=n, chat=chat, **changes)
+    event = event or world.say("please", n=n, chat=chat, **changes)
     user = await world.app.people.admit(event)
-    partition = ConversationPartition(store=world.app.store, tenant="main", conversation=event.conversation)
+    partition = world.app.rooms.partition(tenant="main", conversation=event.conversation)
     head = await head_of(partition, event)
     entry = head.record.entries + 1
     run = Run(

@@ -142,6 +142,27 @@ async def test_a_changed_assistant_asks_whether_to_go_on(world: World) -> None:
     assert (question.interrupt, question.index, question.what) == ("revision", 0, "please")
 
 
+async def test_questions_are_rendered_by_the_real_channels_with_their_buttons(world: World) -> None:
+    from shared.channels.telegram.parts import to_parts
+    from shared.channels.web.rendering import to_html
+
+    waiting = await ask(world, approval("launch", url="https://a_b.example/*x*"), choice("Rome & Co.", "<b>Oslo</b>"))
+    first, second = [world.app.asking.message(await waiting.question(at)) for at in (0, 1)]
+    [part] = to_parts(first)
+    assert "• url: https://a_b.example/*x*" in part.text, "values are shown as they are"
+    keyboard = part.parameters()["reply_markup"]["inline_keyboard"]
+    assert [button["text"] for button in keyboard[0]] == ["Approve", "Refuse", "Edit"]
+    assert keyboard[0][0]["callback_data"] == f"q:{(await waiting.question(0)).token}:approve"
+    [part] = to_parts(second)
+    assert "2. <b>Oslo</b>" in part.text
+    assert [row[0]["text"] for row in part.parameters()["reply_markup"]["inline_keyboard"]] == [
+        "Rome & Co.",
+        "<b>Oslo</b>",
+    ]
+    assert "&lt;b&gt;Oslo" in to_html(second.text)
+    assert "<em>" not in to_html(first.text)
+
+
 # --- who approves ---------------------------------------------------------------------------------------------
 
 
