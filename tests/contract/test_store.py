@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import pytest
 
@@ -16,6 +17,7 @@ from shared.sqlite import SqliteFile
 from shared.steps import Step
 from shared.storage.sqlite import SCHEMA, VERSION, SqliteStore
 from tests.fakes.clock import START
+from tests.fakes.memory_store import MemoryStore, Shelves
 
 HERE = Partition("main", "here")
 ELSEWHERE = Partition("main", "elsewhere")
@@ -27,7 +29,14 @@ def sqlite(path: Path) -> Store:
     return SqliteStore(file)
 
 
-@pytest.fixture(params=[pytest.param(sqlite, id="sqlite")])
+_SHELVES: WeakValueDictionary[Path, Shelves] = WeakValueDictionary()
+
+
+def memory(path: Path) -> Store:
+    return MemoryStore(_SHELVES.setdefault(path, Shelves()))
+
+
+@pytest.fixture(params=[pytest.param(sqlite, id="sqlite"), pytest.param(memory, id="memory")])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
     """Opens the store; a second call is a second client of the same data."""
     return lambda: request.param(tmp_path)

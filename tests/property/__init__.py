@@ -1,0 +1,1 @@
+"""The whole pipeline under every order of events: see `machine.py`."""
