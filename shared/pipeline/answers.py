@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from shared.access.people import People
 from shared.access.records import User
-from shared.conversation import questions
 from shared.conversation.mailbox import Decide, Settled
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.questions import BUTTON
 from shared.conversation.records import ConversationRecord, GivenAnswer, QuestionKind, QuestionRecord
 from shared.conversation.states import QuestionState
-from shared.messages import Bell, Conflict, EventKind, InboundEvent, OutboundMessage, StoreUnavailable, said
+from shared.messages import Bell, Conflict, EventKind, InboundEvent, OutboundMessage, said
 from shared.pipeline import given, spoken, words
 from shared.pipeline import words_questions as say
 from shared.pipeline.bells import Bells
@@ -55,7 +54,6 @@ class Answers:
         bells: Bells,
         clock: Clock,
     ) -> None:
-        self._store = store
         self._rooms = rooms
         self._people = people
         self._tools = tools
@@ -89,16 +87,7 @@ class Answers:
             traceparent=event.traceparent,
         )
         await self._bells.ring(step=Step.RING_ANSWER, queue=TURNS, bell=bell)
-        try:
-            await questions.take_off(
-                self._store,
-                tenant=event.tenant,
-                user=found.record.user,
-                conversation=found.partition.id,
-                question=found.id,
-            )
-        except StoreUnavailable as error:
-            log.info("a list of questions stays behind", extra={"fields": {"error": str(error)}})
+        await self._open.take_off(found, user=found.record.user)
 
     # --- buttons ----------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ def _names(model: type[BaseModel]) -> list[str]:
 def _object(change: str) -> Json:
     try:
         found = json.loads(change)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair can be written as JSON, but not kept
     except (ValueError, RecursionError):
         raise WrongEditError("I could not read that as JSON.") from None
     if not isinstance(found, dict):

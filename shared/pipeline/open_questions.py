@@ -10,9 +10,12 @@ from shared.conversation import questions
 from shared.conversation.partition import ConversationPartition, Stored
 from shared.conversation.records import ConversationRecord, QuestionRecord
 from shared.conversation.states import QuestionState
-from shared.messages import InboundEvent
+from shared.messages import InboundEvent, StoreUnavailable
 from shared.pipeline.rooms import Rooms
 from shared.ports import Store
+from shared.telemetry import logger
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,23 @@ class OpenQuestions:
         """The questions on a person's list, the newest first. Some may be settled."""
         lines = await questions.open_questions(self._store, tenant=tenant, user=user.id)
         found = [await self._load(tenant, line.conversation, line.question) for line in lines]
+        for one in found:
+            if one and one.record.state in (QuestionState.CLOSED, QuestionState.EXPIRED):
+                await self.take_off(one, user=user.id)
         return [one for one in found if one and await self._people.belongs(user=user.id, other=one.record.user)]
+
+    async def take_off(self, found: Found, *, user: str) -> None:
+        """Take a question that is settled off a person's list. The list may be behind: nobody minds when this fails."""
+        try:
+            await questions.take_off(
+                self._store,
+                tenant=found.partition.tenant,
+                user=user,
+                conversation=found.partition.id,
+                question=found.id,
+            )
+        except StoreUnavailable as error:
+            log.info("a list of questions stays behind", extra={"fields": {"error": str(error)}})
 
     async def _load(self, tenant: str, conversation: str, question: str) -> Found | None:
         partition = self._rooms.partition(tenant=tenant, conversation=conversation)

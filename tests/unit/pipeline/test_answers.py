@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from shared.access.records import Role
 from shared.conversation import questions
 from shared.conversation.records import GivenAnswer, QuestionRecord
 from shared.conversation.states import EntryState, QuestionState
 from shared.messages import Attachment, EventKind, InboundEvent, StoreUnavailable
-from shared.pipeline import words
+from shared.pipeline import spoken, words
 from shared.pipeline import words_questions as say
+from shared.pipeline.edits import WrongEditError, edited
 from shared.pipeline.webhook import Inbound
 from shared.steps import Step
+from shared.tools.schedule import SetReminder
 from tests.fakes.questions import (
     ButtonChannel,
     Waiting,
@@ -485,6 +492,32 @@ async def test_the_edit_button_says_how_and_shows_what_is_there(world: World) ->
     assert (await waiting.question()).state is QuestionState.OPEN
 
 
+@settings(max_examples=300, deadline=None)
+@given_(
+    st.one_of(
+        st.text(),
+        st.text().map("edit {}".format),
+        st.text().map("edit text: {}".format),
+        st.text().map("no, {}".format),
+    )
+)
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    heard_ = spoken.read(text)
+    if heard_ and heard_.meaning is spoken.Meaning.EDIT and heard_.rest:
+        with contextlib.suppress(WrongEditError):
+            changed = edited(SetReminder(), {"text": "tea"}, heard_.rest)
+            assert SetReminder.arguments.model_validate(changed)
+            json.dumps(changed, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    "change", ['{"text": "\\ud800"}', '{"text": NaN}', "{" * 5_000 + "}", '{"text": {"a": 1}}', "{1}"]
+)
+def test_changes_that_nothing_could_keep_are_refused_in_words(change: str) -> None:
+    with pytest.raises(WrongEditError):
+        edited(SetReminder(), {"text": "tea"}, change)
+
+
 # --- trouble --------------------------------------------------------------------------------------------------
 
 
@@ -499,6 +532,14 @@ async def test_a_list_that_stays_behind_is_no_trouble(world: World, monkeypatch:
     assert len(await rung(world)) == 1
     ordinary = await world.arrive("yes", n=2)
     assert (await world.entry(ordinary)).state is EntryState.PENDING, "the question itself says how it stands"
+
+
+async def test_a_list_is_tidied_where_runs_were_stopped(world: World) -> None:
+    waiting = await ask(world, approval())
+    await waiting.change(state=QuestionState.CLOSED)
+    ordinary = await world.arrive("yes", n=1)
+    assert (await world.entry(ordinary)).state is EntryState.PENDING
+    assert await questions.open_questions(world.app.store, tenant="main", user=waiting.run.user) == []
 
 
 async def test_nothing_of_a_question_or_an_answer_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
