@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import stat
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def opened(path: Path, *, version: int = 1, sync: Sync = Sync.NORMAL) -> SqliteF
     return SqliteFile(path / "x.db", schema=SCHEMA, version=version, sync=sync, busy=StoreUnavailable)
 
 
-def insert(n: int) -> object:
+def insert(n: int) -> Callable[[sqlite3.Connection], object]:
     return lambda connection: connection.execute("INSERT INTO item VALUES (?)", (n,)).lastrowid
 
 
@@ -33,7 +34,7 @@ def count(file: SqliteFile) -> int:
 @pytest.mark.parametrize("sync", list(Sync))
 async def test_one_failure_takes_nothing_of_its_group_with_it(tmp_path: Path, sync: Sync) -> None:
     file = opened(tmp_path, sync=sync)
-    outcomes = await asyncio.gather(*(file.write(insert(n)) for n in (1, 2, 2, 3)), return_exceptions=True)  # type: ignore[arg-type]  # insert returns a function
+    outcomes = await asyncio.gather(*(file.write(insert(n)) for n in (1, 2, 2, 3)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [int, int, sqlite3.IntegrityError, int]
     assert count(file) == 3
     await file.close()
@@ -41,7 +42,7 @@ async def test_one_failure_takes_nothing_of_its_group_with_it(tmp_path: Path, sy
 
 async def test_a_write_is_committed_when_it_returns(tmp_path: Path) -> None:
     file = opened(tmp_path)
-    await file.write(insert(1))  # type: ignore[arg-type]  # insert returns a function
+    await file.write(insert(1))
     with sqlite3.connect(tmp_path / "x.db") as other:
         assert other.execute("SELECT count(*) FROM item").fetchone() == (1,)
     await file.close()
@@ -49,18 +50,18 @@ async def test_a_write_is_committed_when_it_returns(tmp_path: Path) -> None:
 
 async def test_a_patient_write_shares_the_transaction_of_the_next(tmp_path: Path) -> None:
     file = opened(tmp_path)
-    patient = asyncio.create_task(file.write(insert(1), patience=60))  # type: ignore[arg-type]  # insert returns a function
+    patient = asyncio.create_task(file.write(insert(1), patience=60))
     for _ in range(10):
         await asyncio.sleep(0)
     assert count(file) == 0
-    await file.write(insert(2))  # type: ignore[arg-type]  # as above
+    await file.write(insert(2))
     assert await patient == 1
     await file.close()
 
 
 async def test_a_patient_write_that_stays_alone_is_done_after_its_time(tmp_path: Path) -> None:
     file = opened(tmp_path)
-    assert await asyncio.wait_for(file.write(insert(1), patience=0.01), 10) == 1  # type: ignore[arg-type]  # insert returns a function
+    assert await asyncio.wait_for(file.write(insert(1), patience=0.01), 10) == 1
     await file.close()
 
 
@@ -68,7 +69,7 @@ async def test_a_patient_write_that_stays_alone_is_done_after_its_time(tmp_path:
 async def test_what_follows_a_commit_hears_of_it_though_the_writer_was_cancelled(tmp_path: Path, sync: Sync) -> None:
     file = opened(tmp_path, sync=sync)
     heard: list[object] = []
-    write = asyncio.create_task(file.write(insert(7), then=heard.append))  # type: ignore[arg-type]  # insert returns a function
+    write = asyncio.create_task(file.write(insert(7), then=heard.append))
     await asyncio.sleep(0)
     write.cancel()
     await asyncio.wait([write])
@@ -80,7 +81,7 @@ async def test_another_process_holding_the_lock_does_not_hold_up_the_loop(tmp_pa
     file = opened(tmp_path)
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    write = asyncio.create_task(file.write(insert(1)))  # type: ignore[arg-type]  # insert returns a function
+    write = asyncio.create_task(file.write(insert(1)))
     turns = 0
     while turns < 50:
         await asyncio.sleep(0.001)
@@ -95,7 +96,7 @@ async def test_another_process_holding_the_lock_does_not_hold_up_the_loop(tmp_pa
 
 async def test_many_writers_on_one_file_lose_nothing(tmp_path: Path) -> None:
     files = [opened(tmp_path) for _ in range(3)]
-    await asyncio.gather(*(file.write(insert(n * 3 + at)) for n in range(200) for at, file in enumerate(files)))  # type: ignore[arg-type]  # insert returns a function
+    await asyncio.gather(*(file.write(insert(n * 3 + at)) for n in range(200) for at, file in enumerate(files)))
     assert count(files[0]) == 600
     for file in files:
         await file.close()
