@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from shared import registry
+from shared.access.tool_policy import ToolPolicy
 from shared.app import App
 from shared.messages import PraxosError, SettingError
 from shared.settings import Access, Settings, Sync
@@ -95,8 +96,11 @@ async def _app(app: App) -> AsyncIterator[Finding]:
     for name in registry.names("channels"):
         yield await _channel(app, name)
     yield _access(settings)
+    yield _tools(app)
     try:
         yield await _owner(app)
+        if settings.approver:
+            yield await _approver(app)
         letters = await app.store.dead_letters(tenant=settings.tenant)
     except PraxosError as error:
         yield Finding(Mark.BAD, "data", str(error))
@@ -145,3 +149,22 @@ async def _owner(app: App) -> Finding:
         return Finding(Mark.GOOD, "owner", "this deployment has one")
     code = await app.linking.claim_code()
     return Finding(Mark.NOTE, "owner", f"nobody yet: send /claim {code} to the assistant to become it")
+
+
+def _tools(app: App) -> Finding:
+    try:
+        unknown = ToolPolicy(app.settings).unknown(app.tools)
+    except PraxosError as error:
+        return Finding(Mark.BAD, "tools", str(error))
+    if unknown:
+        text = f"the rules name {', '.join(unknown)}, which is no tool (PRAXOS_TOOLS_DENY, _ASK, _ALLOW)"
+        return Finding(Mark.BAD, "tools", f"{text}; there is {', '.join(app.tools)}")
+    return Finding(Mark.GOOD, "tools", ", ".join(app.tools))
+
+
+async def _approver(app: App) -> Finding:
+    approver = await app.people.approver()
+    if approver is None or approver.home is None:
+        text = "not known yet, or never wrote in private: until then each person approves what they asked for"
+        return Finding(Mark.NOTE, "approver", f"{app.settings.approver}: {text} (PRAXOS_APPROVER)")
+    return Finding(Mark.GOOD, "approver", f"{approver.name or app.settings.approver} (PRAXOS_APPROVER)")
