@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 
-from benchmarks import acks, alone, background, cold_start, growth, record, throughput
+from benchmarks import acks, alone, background, cold_start, growth, long, record, throughput, waiting
 from benchmarks.report import Figure, table
 
 FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = MappingProxyType(
@@ -22,6 +22,9 @@ FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = Mappi
         "growth": growth.turn_cost,
         "memory": growth.memory,
         "background": background.measure,
+        "writes": throughput.with_write,
+        "long": long.measure,
+        "waiting": waiting.measure,
     }
 )
 

@@ -49,12 +49,19 @@ class Praxos:
         if expected not in said:
             raise RuntimeError(f"{text!r} was answered with {said!r}")
 
+    async def until(self, conversation: int, text: str, *, containing: str) -> None:
+        """Say something and wait for a message that contains another text, whatever comes before it."""
+        reply = self._bot_api.reply(conversation, containing=containing)
+        await self.post(telegram.update(conversation, text))
+        async with asyncio.timeout(telegram.REPLY_SECONDS):
+            await reply
+
     async def close(self) -> None:
         """Close the connections; the processes belong to whoever started them."""
         await self._http.close()
 
 
-def settings(*, home: Path, port: int, bot_api: str) -> dict[str, str]:
+def settings(*, home: Path, port: int, bot_api: str, **more: str) -> dict[str, str]:
     """The environment of every process: the demo model, everything else as it comes."""
     return environment(
         PRAXOS_HOME=str(home),
@@ -63,6 +70,7 @@ def settings(*, home: Path, port: int, bot_api: str) -> dict[str, str]:
         TELEGRAM_BOT_TOKEN=telegram.TOKEN,
         TELEGRAM_WEBHOOK_SECRET=telegram.SECRET,
         TELEGRAM_API_BASE=bot_api,
+        **more,
     )
 
 
@@ -72,13 +80,13 @@ def command(role: str) -> list[str]:
 
 
 @asynccontextmanager
-async def deployed(*, roles: Sequence[str] = WHOLE, home: Path | None = None) -> AsyncIterator[Praxos]:
+async def deployed(*, roles: Sequence[str] = WHOLE, home: Path | None = None, **more: str) -> AsyncIterator[Praxos]:
     """Praxos with one process per role given, ready to answer."""
     async with AsyncExitStack() as stack:
         bot_api = await stack.enter_async_context(telegram.BotApi())
         data = await stack.enter_async_context(folder()) if home is None else home
         port = free_port()
-        env = settings(home=data, port=port, bot_api=bot_api.url)
+        env = settings(home=data, port=port, bot_api=bot_api.url, **more)
         processes = [
             await stack.enter_async_context(running(command(role), env=env, cwd=ROOT, log=data / "log.txt"))
             for role in roles

@@ -145,6 +145,13 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:] if log.exists() else "it wrote nothing"
 
 
+def cpu_seconds(process: Process) -> float:
+    """The processor time that a process has used, in user and kernel."""
+    # The command may hold spaces and brackets: fields count from behind its last bracket.
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_bytes(process: Process) -> int:
     """The memory that a process really holds."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])

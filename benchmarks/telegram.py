@@ -40,7 +40,7 @@ class BotApi:
     def __init__(self) -> None:
         self.url = ""
         self.sent = 0
-        self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._waiting: dict[int, tuple[str, asyncio.Future[str]]] = {}
         self._server = web.Server(self._answer, access_log=None)
         self._listener: asyncio.Server | None = None
 
@@ -56,10 +56,10 @@ class BotApi:
             self._listener.close()
         await self._server.shutdown(timeout=1)
 
-    def reply(self, conversation: int) -> asyncio.Future[str]:
-        """Resolved with the text of the next message to the conversation. Ask before saying something."""
+    def reply(self, conversation: int, *, containing: str = "") -> asyncio.Future[str]:
+        """Resolved with the text of the next message to the conversation that contains a text. Ask before saying it."""
         waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting[FIRST_CHAT + conversation] = waiter
+        self._waiting[FIRST_CHAT + conversation] = (containing, waiter)
         return waiter
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
@@ -68,6 +68,8 @@ class BotApi:
         if request.path.endswith("/sendMessage"):
             self.sent += 1
             result = {"message_id": self.sent, "date": 0, "chat": {"id": body["chat_id"], "type": "private"}}
-            if waiter := self._waiting.pop(int(body["chat_id"]), None):
+            containing, waiter = self._waiting.get(int(body["chat_id"]), ("", None))
+            if waiter and containing in body["text"]:
+                del self._waiting[int(body["chat_id"])]
                 waiter.set_result(body["text"])
         return web.Response(body=json.dumps({"ok": True, "result": result}).encode(), content_type="application/json")

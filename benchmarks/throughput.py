@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks import peer, praxos
+from benchmarks import peer, praxos, receiver
 from benchmarks.driver import Load, Say, talk
 from benchmarks.report import Figure, Target, at_least, at_most
 
@@ -17,6 +18,8 @@ PEER = "langgraph dev"
 TWO_FOR_TURNS = ("", "turns")
 """The whole host, and a second process that takes turns."""
 SUM = "what is 12*7"
+ENOUGH_WRITES = 100
+"""Messages a second with a write in each that are enough, or a third of those without, whichever is less."""
 
 
 async def one_process(rounds: int) -> list[Figure]:
@@ -35,6 +38,36 @@ async def with_tool(rounds: int) -> list[Figure]:
     """Every turn calls a tool, and the peer still none: for the record."""
     ours, theirs = await _alternate(rounds, roles=praxos.WHOLE, tool=True)
     return _figures("a tool call in every turn", ours, theirs, throughput=None, p95=None)
+
+
+async def with_write(rounds: int) -> list[Figure]:
+    """Every turn calls a tool that changes something outside, next to the same host's turns without a tool."""
+    writes: list[float] = []
+    plain: list[float] = []
+    async with receiver.receiving() as hook, praxos.deployed(PRAXOS_WEBHOOKS=hook.url) as praxos_:
+        post = partial(_post, praxos_, hook.url)
+        for measured in range(-1, rounds):
+            with_one, without = await _round(post), await _round(praxos_.say)
+            if measured >= 0:  # the first round warms up
+                writes.append(with_one.per_second)
+                plain.append(without.per_second)
+        if hook.taken != CONVERSATIONS * TURNS * (rounds + 1):
+            raise RuntimeError(f"{hook.taken} writes arrived")
+    enough = min(1 / 3, ENOUGH_WRITES / statistics.median(plain))
+    return [
+        Figure(
+            name="messages, one write in every turn",
+            unit="/s",
+            ours=tuple(writes),
+            peer=tuple(plain),
+            peer_name="without a tool",
+            target=at_least(enough),
+        )
+    ]
+
+
+async def _post(praxos_: praxos.Praxos, url: str, conversation: int, text: str) -> None:
+    await praxos_.ask(conversation, f'post "{text}" to {url}', expected="osted")
 
 
 def _figures(

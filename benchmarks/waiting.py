@@ -1,0 +1,58 @@
+"""A thousand runs that wait for an answer: what they cost, and how soon an answer is acted on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from benchmarks import praxos
+from benchmarks.driver import talk
+from benchmarks.processes import cpu_seconds, resident_bytes
+from benchmarks.report import Figure, at_most
+
+RUNS = 1_000
+AT_ONCE = 20
+WATCHED_SECONDS = 60.0
+ANSWERED = 40
+ASKS = "forget everything"
+ASKED = "May I forget everything"
+DONE = "Everything is forgotten"
+SETTLE_SECONDS = 3.0
+
+
+async def measure(rounds: int) -> list[Figure]:
+    """One host, once: memory, processor and latency are measured against what is allowed."""
+    del rounds  # a minute of doing nothing says enough
+    async with praxos.deployed() as deployed:
+        process = deployed.processes[0]
+        # Each conversation has had a turn before: what is counted is the waiting.
+        await talk(deployed.say, conversations=range(RUNS), turns=1)
+        before = resident_bytes(process)
+        await _ask_all(deployed)
+        await asyncio.sleep(SETTLE_SECONDS)
+        each = max(0, resident_bytes(process) - before) / RUNS
+        used = cpu_seconds(process)
+        await asyncio.sleep(WATCHED_SECONDS)
+        share = (cpu_seconds(process) - used) / WATCHED_SECONDS
+        times = sorted([await _answer(deployed, conversation) for conversation in range(ANSWERED)])
+    return [
+        _allowed(f"{RUNS:,} runs waiting: processor", "% of a core", share * 100, 1),
+        _allowed(f"{RUNS:,} runs waiting: memory each", "KB", each / 1000, 20),
+        _allowed("an answer is acted on, p95", "ms", times[int(len(times) * 0.95)] * 1000, 1000),
+    ]
+
+
+async def _ask_all(deployed: praxos.Praxos) -> None:
+    for first in range(0, RUNS, AT_ONCE):
+        asked = (deployed.until(one, ASKS, containing=ASKED) for one in range(first, first + AT_ONCE))
+        await asyncio.gather(*asked)
+
+
+async def _answer(deployed: praxos.Praxos, conversation: int) -> float:
+    begun = time.perf_counter()
+    await deployed.until(conversation, "yes", containing=DONE)
+    return time.perf_counter() - begun
+
+
+def _allowed(name: str, unit: str, value: float, most: float) -> Figure:
+    return Figure(name=name, unit=unit, ours=(value,), peer=(most,), peer_name="allowed", target=at_most(1))
