@@ -136,7 +136,8 @@ class _Segment:
                 return state
             except Handover as over:
                 work.light, work.ready, messages = False, over.message, over.messages
-        work.look_around()
+        if not work.ready:  # which is in no state yet
+            work.look_around()
         return await self._invoke({"messages": messages})
 
     async def _seed(self, accepted: Pointer) -> None:
