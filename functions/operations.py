@@ -36,3 +36,10 @@ async def dead_letter_replay(req: func.HttpRequest) -> func.HttpResponse:
 async def dead_letter_discard(req: func.HttpRequest) -> func.HttpResponse:
     """Put it aside for good."""
     return wrap(await app.current().operations.discard_dead_letter(request=unwrap(req), id=req.route_params["id"]))
+
+
+@blueprint.function_name("timeline_show")
+@blueprint.route("operations/timeline", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def timeline_show(req: func.HttpRequest) -> func.HttpResponse:
+    """What happened to one event, or in one conversation."""
+    return wrap(await app.current().operations.show_timeline(request=unwrap(req)))

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from shared.pipeline.scheduling import Schedules
     from shared.pipeline.stops import Stops
     from shared.pipeline.sweeper import Sweeper
+    from shared.pipeline.timeline import Timelines
     from shared.pipeline.turn import Turns
     from shared.pipeline.turn_work import TurnWork
     from shared.pipeline.web_chat import WebChat
@@ -506,11 +507,18 @@ class App:
         )
 
     @cached_property
+    def timelines(self) -> Timelines:
+        """What happened to messages."""
+        from shared.pipeline.timeline import Timelines
+
+        return Timelines(store=self.store, clock=self.clock, settings=self.settings)
+
+    @cached_property
     def operations(self) -> Operations:
         """What operators reach over HTTP."""
         from shared.pipeline.operations import Operations
 
-        return Operations(letters=lambda: self.dead_letter_actions)
+        return Operations(letters=lambda: self.dead_letter_actions, timelines=lambda: self.timelines)
 
     async def problems(self) -> list[str]:
         """What keeps the process from doing its work; empty when nothing does."""

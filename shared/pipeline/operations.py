@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.messages import MovedOn, NotThere, Permanent, Transient
 from shared.pipeline.dead_letter_actions import DeadLetterActions
 from shared.pipeline.dead_letter_views import Summary
+from shared.pipeline.timeline import MOST_EVENTS, Timelines
 from shared.ports import WebhookRequest, WebhookResponse
 from shared.telemetry import logger
 
@@ -28,6 +29,19 @@ class _Page(BaseModel):
     limit: int = Field(default=50, ge=1, le=200)
     continuation: str = Field(default="", pattern=r"^[0-9A-Za-z+/=_.-]*$")
     conversation: str = ""
+
+
+class _Of(BaseModel):
+    """The query of a timeline."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    of: str = Field(min_length=1)
+    """An event, or a conversation."""
+    in_: str = Field(default="", alias="in")
+    """The conversation in which to look for the event."""
+    limit: int = Field(default=20, ge=1, le=MOST_EVENTS)
+    text: bool = False
 
 
 class _Note(BaseModel):
@@ -50,8 +64,9 @@ Act = Callable[..., Awaitable[Summary]]
 class Operations:
     """Answers operators' requests in JSON."""
 
-    def __init__(self, *, letters: Callable[[], DeadLetterActions]) -> None:
+    def __init__(self, *, letters: Callable[[], DeadLetterActions], timelines: Callable[[], Timelines]) -> None:
         self._letters = letters
+        self._timelines = timelines
 
     async def list_dead_letters(self, *, request: WebhookRequest) -> WebhookResponse:
         """A page of the open ones, or one conversation's."""
@@ -75,6 +90,15 @@ class Operations:
     async def discard_dead_letter(self, *, request: WebhookRequest, id: str) -> WebhookResponse:
         """Put it aside for good."""
         return await self._act(self._letters().discard, request, id)
+
+    async def show_timeline(self, *, request: WebhookRequest) -> WebhookResponse:
+        """What happened to an event, or in a conversation; with what people wrote only where `text` is asked for."""
+
+        async def answer() -> BaseModel:
+            asked = _Of.model_validate(request.query)
+            return await self._timelines().of(asked.of, conversation=asked.in_, limit=asked.limit, text=asked.text)
+
+        return await _answer(answer)
 
     async def _act(self, act: Act, request: WebhookRequest, id: str) -> WebhookResponse:
         async def answer() -> BaseModel:
