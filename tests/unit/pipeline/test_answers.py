@@ -136,6 +136,29 @@ async def test_a_crash_between_answer_and_entry_is_gone_on_from(world: World, mo
     assert len(await rung(world)) == 1
 
 
+async def test_words_from_elsewhere_survive_a_crash_between_answer_and_entry(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = await ask(world, approval(), n="run1")
+    real = world.app.store.batch
+
+    async def batch(**arguments: object) -> object:
+        if arguments["step"] is Step.ARRIVE:
+            raise RuntimeError("killed")
+        return await real(**arguments)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(world.app.store, "batch", batch)
+    with pytest.raises(RuntimeError):
+        await world.arrive("yes", n="words", chat="elsewhere")
+    monkeypatch.undo()
+    second = await ask(world, approval(), n="run2")
+    event = await world.arrive("yes", n="words", chat="elsewhere")
+    assert (await waiting.question()).state is QuestionState.ANSWERED
+    assert (await second.question()).state is QuestionState.OPEN
+    assert await heard(world, event) == [say.confirmation(await waiting.question())]
+    assert [bell.subject for bell in await rung(world)] == [(await waiting.stored()).id]
+
+
 async def test_of_two_clicks_at_once_one_wins_and_both_get_words(world: World) -> None:
     waiting = await ask(world, approval())
     question = await waiting.question()
