@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared import ids
 from shared.agent.turn import Stopped
-from shared.conversation.lease import Hold
+from shared.conversation.lease import Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord, QuestionKind, QuestionRecord, Run
 from shared.conversation.states import LeaseState, QuestionState, RunState
@@ -159,6 +160,7 @@ class Runs:
         if run.record.state is RunState.WAITING and not stopped:
             until = await self._waits(room, run.record)
             if until:
+                await self._watch(partition, run, until)
                 return Next(do=Do.WAIT, until=min(until, self._clock.now() + LONGEST_WAIT))
         now = self._clock.now()
         if run.record.until and run.record.until > now and not stopped:
@@ -188,6 +190,15 @@ class Runs:
                 else:
                     return None  # it has just expired
         return min(times, default=self._clock.now() + BUSY_PAUSE)
+
+    async def _watch(self, partition: ConversationPartition, run: Stored[Run], until: datetime) -> None:
+        """See to it that the sweeper leaves a waiting run alone until something is due."""
+        if run.record.wake_at == watched(until):
+            return
+        transaction = Transaction()
+        transaction.save(run, run.record.with_(wake_at=watched(until)))
+        with suppress(Conflict):  # somebody goes on with it: they have written what it waits for now
+            await partition.commit(Step.MARK_SWEPT, transaction)
 
     async def _segment(self, room: Room, work: Work) -> Next:
         try:
