@@ -1,6 +1,6 @@
 """The host of `python -m local up`, re-wired: it notes its durable steps, and is killed, frozen or starved at them.
 
-`python -m tests.crash.host --journal FILE --signs FOLDER [--plan PLAN] [--lock-seconds N] [up's own options]`
+`python -m tests.crash.host --journal FILE --signs FOLDER [--plan PLAN] [--lock-seconds N] [--can-look] [up's own options]`
 """
 
 from __future__ import annotations
@@ -11,31 +11,40 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from local.durable import opening
+from local.durable.storage import FILE as DURABLE_FILE
+from local.durable.storage import LOCK_SECONDS
 from shared import app as composition
 from shared import topology
 from shared.app import App
-from shared.messages import ModelUnavailable, Permanent, QueueUnavailable, StoreUnavailable, Transient
-from shared.ports import Broker, Channel, Json, QueueMessage, Received, Store
-from shared.steps import Step
+from shared.messages import ModelUnavailable, Permanent, QueueUnavailable, StoreUnavailable
+from shared.ports import Broker, Channel, Clock, Orchestrations, Tool, ToolResult
+from shared.settings import Settings
 from tests.crash.points import Journal, Plan
-
-T = TypeVar("T")
+from tests.crash.watched import (
+    SAYS_THE_TEST,
+    Outage,
+    WatchedBroker,
+    WatchedChannel,
+    WatchedCheckpoints,
+    WatchedDurable,
+    WatchedOrchestrations,
+    WatchedStore,
+    watch_tools,
+)
 
 STORE_AWAY = "store-away"
 QUEUE_AWAY = "queue-away"
 STORE_MUTE = "store-mute"
 QUEUE_MUTE = "queue-mute"
-MUTE_EVERY = 5
-"""How many of a mute service's answers to writes get lost: one in so many."""
-
-SAYS_THE_TEST = "says the test"
-"""How the words of every trouble end that is not real."""
+LOOKED_UP = "looked-up"
+"""A file that says, a line each, which texts have been posted: what a look at an effect finds, where it can be looked up."""
 
 SLOWLY = "slowly"
 """A text that begins so is worked on for as many seconds as it says next."""
@@ -45,99 +54,10 @@ DEADLY = "deadly"
 """A text that begins so ends the process that works on it."""
 NEVER = "never"
 """No model will ever answer a text that begins so."""
-
-
-class Outage:
-    """As long as one file is there, a service is not; as long as another is, it does what it is asked and may not say so."""
-
-    def __init__(self, *, away: Path, mute: Path, error: type[Transient]) -> None:
-        self._away = away
-        self._mute = mute
-        self._error = error
-        self._writes = 0
-
-    async def call(self, function: Callable[[], Awaitable[T]]) -> T:
-        if self._away.exists():
-            raise self._error(f"away, {SAYS_THE_TEST}")
-        return await function()
-
-    async def write(self, function: Callable[[], Awaitable[T]]) -> T:
-        result = await self.call(function)
-        self._writes += 1
-        if self._writes % MUTE_EVERY == 0 and self._mute.exists():
-            raise self._error(f"the answer got lost, {SAYS_THE_TEST}")
-        return result
-
-
-class WatchedStore:
-    """The Store port over the real store."""
-
-    def __init__(self, store: Store, journal: Journal, outage: Outage) -> None:
-        self._store = store
-        self._journal = journal
-        self._outage = outage
-
-    async def batch(self, *, step: Step, **arguments: Any) -> Sequence[str]:
-        def write() -> Awaitable[Sequence[str]]:
-            return self._outage.write(lambda: self._store.batch(step=step, **arguments))
-
-        return await self._journal.step(step, write)
-
-    async def read(self, **arguments: Any) -> Any:
-        return await self._outage.call(lambda: self._store.read(**arguments))
-
-    async def query(self, **arguments: Any) -> Any:
-        return await self._outage.call(lambda: self._store.query(**arguments))
-
-    async def due(self, **arguments: Any) -> Any:
-        return await self._outage.call(lambda: self._store.due(**arguments))
-
-    async def dead_letters(self, **arguments: Any) -> Any:
-        return await self._outage.call(lambda: self._store.dead_letters(**arguments))
-
-    async def close(self) -> None:
-        await self._store.close()
-
-
-class WatchedBroker:
-    """The Broker port over the real broker."""
-
-    def __init__(self, broker: Broker, journal: Journal, outage: Outage) -> None:
-        self._broker = broker
-        self._journal = journal
-        self._outage = outage
-
-    async def send(self, *, step: Step, queue: str, messages: Sequence[QueueMessage]) -> None:
-        def send() -> Awaitable[None]:
-            return self._outage.write(lambda: self._broker.send(step=step, queue=queue, messages=messages))
-
-        await self._journal.step(step, send)
-
-    async def complete(self, *, step: Step, message: Received) -> None:
-        def complete() -> Awaitable[None]:
-            return self._outage.write(lambda: self._broker.complete(step=step, message=message))
-
-        await self._journal.step(step, complete)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._broker, name)
-        if name in {"wait", "close"}:
-            return method
-        return lambda **arguments: self._outage.call(lambda: method(**arguments))
-
-
-class WatchedChannel:
-    """The Channel port over a real channel."""
-
-    def __init__(self, channel: Channel, journal: Journal) -> None:
-        self._channel = channel
-        self._journal = journal
-
-    async def send(self, *, part: Json, **arguments: Any) -> str:
-        return await self._journal.step(Step.CALL_PLATFORM, lambda: self._channel.send(part=part, **arguments))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._channel, name)
+AWAY_LATER = "away-later"
+"""The model is not there when a run that begins so was handed over, the first time that it goes on."""
+NEVER_LATER = "never-later"
+"""No model will ever go on with a run that begins so, once it was handed over."""
 
 
 class TroubledAssistant:
@@ -148,18 +68,26 @@ class TroubledAssistant:
         self._troubled = troubled
         """A folder with a file for each event that had its trouble: it survives the process."""
 
-    async def answer(self, *, question: Any, control: Any) -> Any:
+    async def work(self, *, segment: Any, control: Any) -> Any:
+        question = segment.question
         word, _, rest = question.text.partition(" ")
         if word == SLOWLY:
             await self._dawdle(float(rest.split()[0]), control)
-        if word == AWAY and not (file := self._troubled / question.event).exists():
-            file.touch()
-            raise ModelUnavailable(f"away, {SAYS_THE_TEST}")
+        if word == AWAY or (word == AWAY_LATER and segment.accepted):
+            self._be_away_once(question.event)
         if word == DEADLY:
             os.kill(os.getpid(), signal.SIGKILL)
-        if word == NEVER:
+        if word == NEVER or (word == NEVER_LATER and segment.accepted):
             raise Permanent(f"never, {SAYS_THE_TEST}")
-        return await self._assistant.answer(question=question, control=control)
+        if word in (AWAY_LATER, NEVER_LATER):
+            segment = dataclasses.replace(segment, question=dataclasses.replace(question, text=rest))
+        return await self._assistant.work(segment=segment, control=control)
+
+    def _be_away_once(self, event: str) -> None:
+        file = self._troubled / event
+        if not file.exists():
+            file.touch()
+            raise ModelUnavailable(f"away, {SAYS_THE_TEST}")
 
     async def _dawdle(self, seconds: float, control: Any) -> None:
         ends = asyncio.get_running_loop().time() + seconds
@@ -175,23 +103,66 @@ class TroubledAssistant:
 class CrashApp(App):
     """The composition root, with everything that is watched put around what is real."""
 
-    def __init__(self, *, journal: Journal, signs: Path, lock_seconds: float | None = None) -> None:
+    def __init__(
+        self, *, journal: Journal, signs: Path, lock_seconds: float | None = None, can_look: bool = False
+    ) -> None:
         super().__init__()
         self._journal = journal
         self._signs = signs
         self._lock_seconds = lock_seconds
+        self._can_look = can_look
+
+    @cached_property
+    def _store_outage(self) -> Outage:
+        return Outage(away=self._signs / STORE_AWAY, mute=self._signs / STORE_MUTE, error=StoreUnavailable)
+
+    @cached_property
+    def _queue_outage(self) -> Outage:
+        return Outage(away=self._signs / QUEUE_AWAY, mute=self._signs / QUEUE_MUTE, error=QueueUnavailable)
 
     @cached_property
     def store(self) -> Any:
-        signs, error = self._signs, StoreUnavailable
-        outage = Outage(away=signs / STORE_AWAY, mute=signs / STORE_MUTE, error=error)
-        return WatchedStore(self._plug_in("storage", self.settings.store), self._journal, outage)
+        return WatchedStore(self._plug_in("storage", self.settings.store), self._journal, self._store_outage)
 
     @cached_property
     def broker(self) -> Any:
-        signs, error = self._signs, QueueUnavailable
-        outage = Outage(away=signs / QUEUE_AWAY, mute=signs / QUEUE_MUTE, error=error)
-        return WatchedBroker(self._real_broker(topology.QUEUES), self._journal, outage)
+        return WatchedBroker(self._real_broker(topology.QUEUES), self._journal, self._queue_outage)
+
+    @cached_property
+    def checkpoints(self) -> Any:
+        real = self._plug_in("checkpoints", self.settings.store)
+        return WatchedCheckpoints(real, self._journal, self._store_outage)
+
+    @cached_property
+    def tools(self) -> Mapping[str, Tool]:
+        tools: Mapping[str, Tool] = super().tools
+        watch_tools(tools, self._journal)
+        if self._can_look:
+            tools["post_webhook"].check = self._look  # type: ignore[attr-defined]  # as a tool of that kind has it
+        return tools
+
+    async def _look(self, *, arguments: Any, context: Any) -> ToolResult | None:
+        posted = (self._signs / LOOKED_UP).read_text().splitlines()
+        return ToolResult("It was posted.") if arguments.text in posted else None
+
+    @property
+    def orchestrations(self) -> Any:
+        return self._woken
+
+    @orchestrations.setter
+    def orchestrations(self, real: Orchestrations | None) -> None:
+        self._woken = WatchedOrchestrations(real, self._journal) if real else None
+
+    def open_durable(self, settings: Settings, clock: Clock) -> WatchedDurable:
+        """The Durable engine's file, as `local.durable.opening` opens it."""
+        return WatchedDurable(
+            journal=self._journal,
+            outage=self._queue_outage,
+            path=settings.home / DURABLE_FILE,
+            sync=settings.sync,
+            clock=clock,
+            lock_seconds=self._lock_seconds or LOCK_SECONDS,
+        )
 
     def _real_broker(self, queues: Mapping[str, topology.QueueSettings]) -> Broker:
         from shared.queues.sqlite import FILE, SqliteBroker
@@ -217,10 +188,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--plan", type=Plan.parse)
     parser.add_argument("--signs", type=Path, required=True, help=f"a folder; {STORE_AWAY} in it takes the store away")
-    parser.add_argument("--lock-seconds", type=float, help="the lock duration of every queue")
+    parser.add_argument("--lock-seconds", type=float, help="the lock duration of every queue and of durable work")
+    parser.add_argument(
+        "--can-look", action="store_true", help=f"posts can be looked up, in {LOOKED_UP} among the signs"
+    )
     arguments, of_up = parser.parse_known_args(argv)
-    journal = Journal(arguments.journal, plan=arguments.plan)
-    composition.use(CrashApp(journal=journal, signs=arguments.signs, lock_seconds=arguments.lock_seconds))
+    app = CrashApp(
+        journal=Journal(arguments.journal, plan=arguments.plan),
+        signs=arguments.signs,
+        lock_seconds=arguments.lock_seconds,
+        can_look=arguments.can_look,
+    )
+    composition.use(app)
+    opening.use(app.open_durable)
     from local.__main__ import main as local_main
 
     return local_main(["up", *of_up])

@@ -25,7 +25,10 @@ LOADED += (
     "local.session_pump",
     "local.queue_pump",
     "local.http_server",
+    "local.durable.service",
+    "shared.agent.segment",
     "shared.models.demo.model",
+    "shared.storage.langgraph_saver",
     "tests.crash.host",
 )
 

@@ -1,4 +1,4 @@
-"""People in twenty chats: what they write in a round makes the assistant take every durable step."""
+"""People in some forty chats: what they write in a round makes the assistant take every durable step."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from shared.steps import Step
 from shared.topology import INBOUND
 from tests.crash import truth
 from tests.crash.host import AWAY, NEVER, SLOWLY
+from tests.crash.long_runs import LongRuns
 from tests.crash.operators import Operator
 from tests.crash.traffic import Said, Traffic, conversation
 from tests.crash.waiting import until
+from tests.crash.webhooks import Webhooks
 from tests.fakes import telegram_updates as updates
 from tests.fakes.telegram import FakeTelegram
 
@@ -35,6 +37,8 @@ ERRAND_SECONDS = 300
 """What somebody does who waits for something first; `settle` waits for all of them."""
 PLAIN = range(101, 113)
 SLOW, MODEL_AWAY, MODEL_NEVER, THROTTLED, REFUSED, COMMANDS, LINKING, REMINDED = range(113, 121)
+APPROVER = LINKING
+"""Who approves for everybody, and has more than one chat."""
 SILENT_BELL = 121
 STRANGER = 200
 CODE = re.compile(r"/link ([0-9A-Z]{4}-[0-9A-Z]{4})")
@@ -43,11 +47,12 @@ CODE = re.compile(r"/link ([0-9A-Z]{4}-[0-9A-Z]{4})")
 class People:
     """They write, and some of them wait for something before they go on: those are the errands."""
 
-    def __init__(self, home: Path, traffic: Traffic, telegram: FakeTelegram) -> None:
+    def __init__(self, home: Path, traffic: Traffic, telegram: FakeTelegram, webhooks: Webhooks) -> None:
         self.errands: list[asyncio.Task[None]] = []
         self._home = home
         self._traffic = traffic
         self._telegram = telegram
+        self._long = LongRuns(home, traffic, telegram, webhooks, approver=APPROVER, patience=ERRAND_SECONDS)
         self._operator = Operator(home, traffic.port, patience=ERRAND_SECONDS)
         self._rounds = itertools.count(1)
         self._unposted: list[Said] = []
@@ -69,6 +74,7 @@ class People:
         for kind, chat in (("slow_down", THROTTLED), ("refuse", REFUSED)):
             if not any(fault.chat == chat for fault in self._telegram.faults):
                 self._telegram.fault(kind, method="sendMessage", chat=chat, times=1)
+        say(SLOW, "/queue followup")
         say(SLOW, f"{SLOWLY} 0.7 c{SLOW} r{n} n1")
         say(SLOW, f"c{SLOW} r{n} n2")
         say(SLOW, "/status")
@@ -81,6 +87,7 @@ class People:
             say(chat, f"c{chat} r{n} n2")
         for text in ("/help", f"c{COMMANDS} r{n} n1", "/new", f"c{COMMANDS} r{n} n2", "/start"):
             say(COMMANDS, text)
+        say(LINKING, f"c{LINKING} r{n} n1")
         say(LINKING, "/link")
         say(REMINDED, f"remind me in 0.02 minutes to c{REMINDED} r{n}")
         say(REMINDED, f"c{REMINDED} r{n} n1")
@@ -88,7 +95,9 @@ class People:
         self.errands += [asyncio.create_task(self._link(n)), asyncio.create_task(self._write_on_the_page(n))]
         self.errands.append(asyncio.create_task(self._lose_a_bell(n)))
         garbage = f"garbage {n}".encode()
-        self.errands.append(asyncio.create_task(self._try_again(hopeless)))
+        self.errands += [asyncio.create_task(errand) for errand in self._long.round(n)]
+        for said in (hopeless, self._long.hopeless):
+            self.errands.append(asyncio.create_task(self._try_again(said)))
         self.errands.append(asyncio.create_task(self._put_aside(garbage)))
         await self._queue(garbage)
 
@@ -108,6 +117,7 @@ class People:
         chat = STRANGER + n
         self._traffic.say(chat, f"/link {await until(code, seconds=ERRAND_SECONDS, what='a code for /link')}")
         self._traffic.say(chat, f"c{chat} r{n} n1")
+        await self._long.answer_elsewhere(n, chat)
 
     def _spoken(self, chat: int) -> list[str]:
         """The texts of a chat, each once."""
@@ -161,7 +171,7 @@ class People:
     async def _write_on_the_page(self, n: int) -> None:
         """A person writes on the web page; what is done for them is shown there."""
         origin = f"http://127.0.0.1:{self._traffic.port}"
-        body = {"id": f"page-{n}", "text": f"{SLOWLY} 0.8 page r{n}"}
+        body = {"id": f"page-{n}", "text": f"{SLOWLY} 0.5 page r{n}"}
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
 
             async def taken() -> bool:

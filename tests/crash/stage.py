@@ -1,4 +1,4 @@
-"""A data folder, the hosts that work on it, a fake Telegram, and people in twenty chats who write to it."""
+"""A data folder, the hosts that work on it, a fake Telegram and fake webhooks, and people in some forty chats."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import asyncio
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from local.roles import ROLES
+from local.roles import DURABLE, ROLES
 from shared.conversation.records import DeadLetter
 from tests.crash import truth
 from tests.crash.nursery import Host, Nursery
-from tests.crash.people import People
+from tests.crash.people import APPROVER, People
 from tests.crash.points import Plan, Reached, read_journal
 from tests.crash.traffic import Traffic
 from tests.crash.waiting import NotInTime, until
+from tests.crash.webhooks import Webhooks, webhooks
 from tests.fakes import telegram_updates as updates
 from tests.fakes.telegram import FakeTelegram
 
 LEASE_SECONDS = 1.5
-SPLIT = (*ROLES, "turns", "deliveries")
-"""A process for each scale group, and a second one for turns and for deliveries."""
+QUESTION_SECONDS = 5
+"""How long a question waits for its answer."""
+SPLIT = (*ROLES, "turns", "deliveries", DURABLE)
+"""A process for each scale group, and a second one for turns, deliveries and orchestrations."""
 
 
 def free_port() -> int:
@@ -42,13 +46,17 @@ class Stage:
         self.signs = home.parent / f"{home.name}.signs"
         self.signs.mkdir()
         self.traffic = Traffic(self.port)
-        self.people = People(home, self.traffic, telegram)
+        self.webhooks: Webhooks
+        self.people: People
         self.hosts: list[Host] = []
         self._nursery = nursery
         self._settings = settings
         self._keepers: list[asyncio.Task[None]] = []
+        self._opened = AsyncExitStack()
 
     async def open(self) -> None:
+        self.webhooks = await self._opened.enter_async_context(webhooks())
+        self.people = People(self.home, self.traffic, self.telegram, self.webhooks)
         await self.traffic.open()
 
     async def close(self) -> None:
@@ -62,6 +70,7 @@ class Stage:
         for host in self.hosts:
             await host.end()
         await self.traffic.close()
+        await self._opened.aclose()
 
     # --- hosts ---
 
@@ -75,6 +84,11 @@ class Stage:
             "PRAXOS_RETRY_SECONDS": "0.2",
             "PRAXOS_DRAIN_SECONDS": "0.3",
             "PRAXOS_HISTORY_MESSAGES": "2",
+            "PRAXOS_TURN_SECONDS": "1.5",
+            "PRAXOS_SEGMENT_SECONDS": "0.5",
+            "PRAXOS_QUESTION_HOURS": str(QUESTION_SECONDS / 3600),
+            "PRAXOS_APPROVER": f"telegram:{APPROVER}",
+            "PRAXOS_WEBHOOKS": self.webhooks.setting,
             "PRAXOS_REMINDERS_EVERY": "* * * * * *",
             "PRAXOS_SWEEP_EVERY": "* * * * * *",
             "TELEGRAM_BOT_TOKEN": updates.TOKEN,
@@ -97,7 +111,7 @@ class Stage:
         return host
 
     async def start_split(self, *plans: Plan, options: Sequence[str] = ()) -> None:
-        """Start every scale group in a process of its own, two for turns and for deliveries, and keep them running.
+        """Start every scale group in a process of its own, two for those that work longest, and keep them running.
 
         Each of them lives through the plans one after the other; who has no plan left, or never reaches it, stays.
         """
@@ -151,7 +165,7 @@ class Stage:
         """Everything that is not as promised."""
         store = truth.open_store(self.home)
         try:
-            return await truth.complaints(store, self.home, self.telegram, self.people.said)
+            return await truth.complaints(store, self.home, self.telegram, self.webhooks, self.people.said)
         finally:
             await store.close()
 

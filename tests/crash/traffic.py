@@ -20,13 +20,14 @@ FIRST_UPDATE = 1000
 
 @dataclass(slots=True)
 class Said:
-    """One update. `taken`: the webhook said 2xx; `tries` counts how often it was posted."""
+    """One update. `taken`: the webhook said 2xx; `tries` counts how often it was posted. `pressed`: a button's value."""
 
     chat: int
     text: str
     update: Mapping[str, Any]
     taken: bool = False
     tries: int = 0
+    pressed: str = ""
 
     @property
     def event(self) -> str:
@@ -38,6 +39,14 @@ class Said:
 def conversation(chat: int) -> str:
     """The id of a chat's conversation."""
     return ids.conversation(tenant="main", channel="telegram", account=str(updates.BOT_ID), chat=str(chat))
+
+
+def _person(chat: int) -> dict[str, Any]:
+    return {"id": chat, "is_bot": False, "first_name": f"Person {chat}"}
+
+
+def _private(chat: int) -> dict[str, Any]:
+    return {"id": chat, "type": "private", "first_name": f"Person {chat}"}
 
 
 @dataclass
@@ -62,13 +71,22 @@ class Traffic:
 
     def say(self, chat: int, text: str) -> Said:
         """A person writes to the bot; the chat's earlier messages go first."""
-        person = {"id": chat, "is_bot": False, "first_name": f"Person {chat}"}
-        private = {"id": chat, "type": "private", "first_name": person["first_name"]}
-        return self.deliver(chat, text, updates.message(text, chat=private, sender=person))
+        return self.deliver(chat, text, updates.message(text, chat=_private(chat), sender=_person(chat)))
+
+    def press(self, chat: int, value: str) -> Said:
+        """A person presses a button."""
+        pressed = updates.press(value, chat=_private(chat), sender=_person(chat))
+        return self._put(Said(chat, "", {**pressed, "update_id": self._next_update()}, pressed=value))
 
     def deliver(self, chat: int, text: str, message: Mapping[str, Any]) -> Said:
         """Put a message of any form on its way."""
-        said = Said(chat, text, updates.update(dict(message), update_id=FIRST_UPDATE + len(self.said)))
+        return self._put(Said(chat, text, updates.update(dict(message), update_id=self._next_update())))
+
+    def _next_update(self) -> int:
+        return FIRST_UPDATE + len(self.said)
+
+    def _put(self, said: Said) -> Said:
+        chat = said.chat
         self.said.append(said)
         if chat not in self._lines:
             self._lines[chat] = asyncio.Queue()

@@ -14,7 +14,16 @@ from pathlib import Path
 from shared.channels.telegram.parts import REPEAT
 from shared.clock import SystemClock
 from shared.conversation.partition import ConversationPartition, entry_id
-from shared.conversation.records import DeadLetter, Entry, PageItem, PageRole, Part, Run
+from shared.conversation.records import (
+    DeadLetter,
+    EffectRecord,
+    Entry,
+    PageItem,
+    PageRole,
+    Part,
+    QuestionRecord,
+    Run,
+)
 from shared.conversation.states import OPEN_ENTRIES, OPEN_PARTS, DeadLetterState, EntryState, PartState, RunState
 from shared.messages import EventKind
 from shared.pipeline.dead_letters import dead_letter_id
@@ -23,14 +32,20 @@ from shared.queues.sqlite import FILE as QUEUES_FILE
 from shared.settings import Settings
 from shared.storage.sqlite import build as build_store
 from shared.topology import DEAD_LETTER_SUFFIX
+from tests.crash import truth_runs
 from tests.crash.traffic import Said, conversation
+from tests.crash.webhooks import Webhooks
 from tests.fakes.telegram import FakeTelegram
 
-KINDS = ("entry", "run", "part", "dead_letter")
+KINDS = ("entry", "run", "part", "dead_letter", "question", "effect")
 FAR = timedelta(days=3650)
 MOST = 10_000
 REPLY = "You said: "
 REMIND = "remind me"
+WISHES = (REMIND, "count to", "ask me", "post ", "forget", "what is", "away-later", "never-later", "/")
+"""How texts begin whose reply is not their echo."""
+ANSWERED = ("yes", "green")
+"""Texts that answer a question, where one is open."""
 ANSWERS = (":reply", ":answer")
 """How the names of messages end: of a turn's reply, and of a command's answer."""
 
@@ -55,6 +70,8 @@ class Documents:
     runs: Sequence[Run]
     parts: Sequence[Part]
     letters: Mapping[str, DeadLetter]
+    questions: Sequence[QuestionRecord]
+    effects: Sequence[EffectRecord]
 
 
 async def documents(store: Store, chat: int) -> Documents:
@@ -66,14 +83,17 @@ async def documents(store: Store, chat: int) -> Documents:
         runs=[Run.model_validate(document.body) for document in found["run"]],
         parts=[Part.model_validate(document.body) for document in found["part"]],
         letters={document.id: DeadLetter.model_validate(document.body) for document in found["dead_letter"]},
+        questions=[QuestionRecord.model_validate(document.body) for document in found["question"]],
+        effects=[EffectRecord.model_validate(document.body) for document in found["effect"]],
     )
 
 
 async def unfinished(store: Store, home: Path) -> list[str]:
-    """What somebody must still act on: documents that are due at some time, and messages of the queues."""
+    """What somebody must still act on: documents that are due at some time, messages of the queues, orchestrations."""
     page = await store.due(now=datetime.now(UTC) + FAR)
     left = [f"{document.partition.key} {document.id} until {document.body['wake_at']}" for document in page.documents]
-    return left + [f"{count} messages in {queue}" for queue, count in queued(home).items()]
+    left += [f"{count} messages in {queue}" for queue, count in queued(home).items()]
+    return left + truth_runs.running(home)
 
 
 def queued(home: Path) -> dict[str, int]:
@@ -110,19 +130,24 @@ def echoed(text: str) -> str | None:
     return unlabelled(text).partition("\n")[0].removeprefix(REPLY) if text.startswith(REPLY) else None
 
 
-async def complaints(store: Store, home: Path, telegram: FakeTelegram, said: Iterable[Said]) -> list[str]:
+async def complaints(
+    store: Store, home: Path, telegram: FakeTelegram, webhooks: Webhooks, said: Iterable[Said]
+) -> list[str]:
     """Everything that is not as promised; empty when all is well. What has no text could not be read and has no turn."""
-    found: list[str] = list(telegram.violations)
+    found: list[str] = [*telegram.violations, *truth_runs.failed(home)]
     by_chat: dict[int, list[Said]] = defaultdict(list)
     for one in said:
-        if one.text:
+        if one.text or one.pressed:
             by_chat[one.chat].append(one)
+    everything = {chat: await documents(store, chat) for chat in by_chat}
     for chat, in_order in by_chat.items():
-        kept = await documents(store, chat)
+        kept = everything[chat]
         taken = texts(telegram, chat)
         wrong = _wrong_entries(kept, in_order) + _wrong_ends(kept) + _wrong_sends(taken, kept)
+        wrong += truth_runs.wrong_runs(kept) + truth_runs.wrong_effects(kept, in_order, webhooks)
         found += [f"chat {chat}: {one}" for one in wrong + _wrong_order(taken, kept, in_order)]
-    return found + _wrong_pages(home)
+    everyone = [one for in_order in by_chat.values() for one in in_order]
+    return found + truth_runs.wrong_questions(everything, everyone) + _wrong_pages(home)
 
 
 def _wrong_entries(kept: Documents, in_order: Sequence[Said]) -> list[str]:
@@ -146,10 +171,14 @@ def _wrong_entries(kept: Documents, in_order: Sequence[Said]) -> list[str]:
 
 
 def _wrong_ends(kept: Documents) -> list[str]:
-    """Every entry came to its end: one turn, or a command's answer; and one reply, unless it is dead."""
+    """Every entry came to its end: a turn of its own, another run's, a command's or a question's answer, or a stop.
+
+    There is one reply to a run that finished, and none to one that was stopped or is dead.
+    """
     found = [f"part {part.n} is {part.state}" for part in kept.parts if part.state in OPEN_PARTS]
     turns = Counter(run.event for run in kept.runs)
     ended = {run.event: run.state for run in kept.runs}
+    taken_in = {event for run in kept.runs for event in run.taken}
     answers = Counter(
         event for event, name in {(part.event, part.message) for part in kept.parts} if name.endswith(ANSWERS)
     )
@@ -159,19 +188,52 @@ def _wrong_ends(kept: Documents) -> list[str]:
         if count > 1
     ]
     for entry in kept.entries:
-        event, dead = entry.event.id, entry.state is EntryState.DEAD
-        if entry.state in OPEN_ENTRIES:
-            found.append(f"{entry.event.text!r} is {entry.state}")
-        if turns[event] != (0 if entry.event.text.startswith("/") else 1):
+        event = entry.event.id
+        found += [
+            f"{entry.event.text or entry.event.button!r} {wrong}"
+            for wrong in _wrong_end(entry, ended.get(event), kept.letters, taken_in=event in taken_in)
+        ]
+        if turns[event] > 1:
             found.append(f"{entry.event.text!r} has {turns[event]} turns")
-        if ended.get(event, RunState.FINISHED) is not (RunState.FAILED if dead else RunState.FINISHED):
-            found.append(f"{entry.event.text!r} is {entry.state}, but its turn is {ended[event]}")
-        letter = kept.letters.get(entry.letter or dead_letter_id(entry_id(event)))
-        if dead and (letter is None or letter.state is not DeadLetterState.OPEN):
-            found.append(f"{entry.event.text!r} is dead, and no open dead letter says so")
-        if answers[event] != (0 if dead else 1):
-            found.append(f"{entry.event.text!r} has {answers[event]} replies")
+        least, most = _replies(entry, ended.get(event), taken_in=event in taken_in)
+        if not least <= answers[event] <= most:
+            found.append(f"{entry.event.text or entry.event.button!r} has {answers[event]} replies")
     return found
+
+
+def _wrong_end(
+    entry: Entry, run: RunState | None, letters: Mapping[str, DeadLetter], *, taken_in: bool
+) -> Iterable[str]:
+    dead, stopped = entry.state is EntryState.DEAD, entry.state is EntryState.STOPPED
+    if entry.state in OPEN_ENTRIES:
+        yield f"is {entry.state}"
+    if run is None and not (_needs_no_turn(entry) or taken_in or stopped):
+        yield "has no turn"
+    if run is not None and (entry.event.text.startswith("/") or entry.event.kind is EventKind.PRESS):
+        yield "has a turn"
+    if run is not None and (run is RunState.FAILED) != dead:
+        yield f"is {entry.state}, but its turn is {run}"
+    if run is not None and stopped and run is not RunState.STOPPED:
+        yield f"is {entry.state}, but its turn is {run}"
+    letter = letters.get(entry.letter or dead_letter_id(entry_id(entry.event.id)))
+    if dead and (letter is None or letter.state is not DeadLetterState.OPEN):
+        yield "is dead, and no open dead letter says so"
+
+
+def _replies(entry: Entry, run: RunState | None, *, taken_in: bool) -> tuple[int, int]:
+    """How many replies there must be at least, and may be at most."""
+    if entry.event.text == "/stop":
+        return 0, 1  # who stops something says so for everything at once
+    if entry.event.text in ANSWERED and run is None:
+        return 1, 10  # `which one?`, with one message for each of them
+    if taken_in or entry.state in (EntryState.DEAD, EntryState.STOPPED) or run is RunState.STOPPED:
+        return 0, 0
+    return 1, 1
+
+
+def _needs_no_turn(entry: Entry) -> bool:
+    event = entry.event
+    return event.kind is EventKind.PRESS or event.text.startswith("/") or event.text in ANSWERED
 
 
 def _wrong_sends(taken: Sequence[str], kept: Documents) -> list[str]:
@@ -188,7 +250,7 @@ def _wrong_order(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]
     first = list(dict.fromkeys(words for text in taken if (words := echoed(text)) is not None))
     finished = {run.event for run in kept.runs if run.state is RunState.FINISHED}
     refused = {part.event for part in kept.parts if part.state is PartState.REFUSED}
-    expected = [one.text for one in in_order if one.event in finished - refused and not one.text.startswith(REMIND)]
+    expected = [one.text for one in in_order if one.event in finished - refused and not one.text.startswith(WISHES)]
     return [] if first == expected else [f"replies: expected {expected}, got {first}"]
 
 

@@ -11,7 +11,9 @@ class NotInTime(AssertionError):
     """What was waited for did not come."""
 
 
-async def until(condition: Callable[[], Awaitable[Any] | Any], *, seconds: float, what: str) -> Any:
+async def until(
+    condition: Callable[[], Awaitable[Any] | Any], *, seconds: float, what: str, every: float = 0.02
+) -> Any:
     """Poll a condition until it holds; return what it gave. Raises NotInTime with `what` when it does not."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
@@ -23,4 +25,4 @@ async def until(condition: Callable[[], Awaitable[Any] | Any], *, seconds: float
             return result
         if loop.time() >= deadline:
             raise NotInTime(f"not within {seconds:g} s: {what}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every)
