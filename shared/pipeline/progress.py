@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from shared.conversation.partition import Transaction
 from shared.conversation.records import PROGRESS, ProgressRecord
@@ -61,10 +62,10 @@ class ProgressDisplay:
             self._shown = True
             await self._quietly(Progress(text=self._text, since=self._since))
             await asyncio.sleep(CHANGE_EVERY)
-            try:
-                await asyncio.wait_for(self._changed.wait(), REFRESH_EVERY - CHANGE_EVERY)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: on Python 3.11 it swallows a cancellation that comes together with the change.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_EVERY - CHANGE_EVERY):
+                    await self._changed.wait()
 
     async def _quietly(self, progress: Progress | None) -> None:
         try:
