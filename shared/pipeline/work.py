@@ -86,7 +86,9 @@ class Work:
                     new_entry = new_entry.with_(ended_at=self.hold.now())
                     numbers.append(new_entry.n)
                 transaction.save(self.entry, new_entry)
-            return await change(_counted(record, numbers), transaction)
+            own = new_entry if entry is not None else self.entry.record
+            below = own.n if own.state in OPEN_ENTRIES else None
+            return await change(_counted(record, numbers, below=below), transaction)
 
         head = await self.hold.write(step, all_of_it)
         written = self.hold.written
@@ -116,12 +118,15 @@ def in_short(text: str) -> str:
     return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"
 
 
-def _counted(record: ConversationRecord, numbers: list[int]) -> ConversationRecord:
-    """The head with so many entries less: those that end are the lowest open ones."""
+def _counted(record: ConversationRecord, numbers: list[int], *, below: int | None) -> ConversationRecord:
+    """The head with so many entries less: those that end are the lowest open ones, apart from the run's own (`below`)."""
     if not numbers:
         return record
     waiting = max(0, record.waiting - len(numbers))
-    return record.with_(waiting=waiting, settled=record.entries if not waiting else max(record.settled, *numbers))
+    settled = record.entries if not waiting else max(record.settled, *numbers)
+    if below is not None:
+        settled = max(record.settled, min(settled, below - 1))
+    return record.with_(waiting=waiting, settled=settled)
 
 
 def with_open_run(record: ConversationRecord, run: OpenRun | None, *, event: str) -> ConversationRecord:
