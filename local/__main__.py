@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(module="local.doctor")
 
     _add_dead_letters(commands)
+    _add_trace(commands)
 
     channels = commands.add_parser("channels", help="set up a chat platform").add_subparsers(
         required=True, metavar="ACTION"
@@ -72,6 +73,20 @@ def _add_dead_letters(commands: _Commands) -> None:
     for action in (listing, show, replay, discard):
         action.add_argument("--json", action="store_true", help="print JSON, for scripts")
         action.set_defaults(module="local.dead_letters")
+
+
+def _add_trace(commands: _Commands) -> None:
+    parser = commands.add_parser("trace", help="see what happened to a message, or in a conversation")
+    parser.add_argument(
+        "of", nargs="?", default="", metavar="EVENT_OR_CONVERSATION",
+        help="the id of an event, or of a conversation; without it, the conversations that were active last",
+    )  # fmt: skip
+    parser.add_argument("--in", dest="conversation", default="", help="the conversation in which to look for the event")
+    parser.add_argument("--limit", type=_limit, default=20, help="how many events, or conversations, at most (20)")
+    parser.add_argument("--text", action="store_true", help="also what people and the assistant wrote")
+    parser.add_argument("--html", default="", metavar="FILE", help="write it as a picture: a page for a browser")
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    parser.set_defaults(module="local.trace")
 
 
 def _limit(text: str) -> int:

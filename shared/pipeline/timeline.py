@@ -131,7 +131,8 @@ class Timelines:
     async def _conversation(self, partition: ConversationPartition, *, limit: int, text: bool) -> Timeline:
         found = await self._store.query(partition=partition.key, kind="entry", descending=True, limit=limit + 1)
         entries = [Entry.model_validate(document.body) for document in reversed(found[:limit])]
-        notes = [f"Only the last {limit} events are shown; --limit shows more."] if len(found) > limit else []
+        more = "; a higher limit shows more" if limit < MOST_EVENTS else ""
+        notes = [f"Only the last {limit} events are shown{more}."] if len(found) > limit else []
         since = min((one.event.received_at for one in entries), default=None) if notes else None
         read = await self._read(partition, entries, since=since)
         return await self._timeline(

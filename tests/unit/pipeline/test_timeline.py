@@ -276,7 +276,7 @@ async def test_a_conversation_shows_its_last_events_the_newest_last(world: World
         world.clock.pass_(seconds=1)
     timeline = await whole(world, limit=2)
     assert [one.event for one in timeline.happened] == [event.id for event in made[-2:]]
-    assert timeline.notes == ("Only the last 2 events are shown; --limit shows more.",)
+    assert timeline.notes == ("Only the last 2 events are shown; a higher limit shows more.",)
     timeline = await whole(world)
     assert [one.number for one in timeline.happened] == [1, 2, 3, 4, 5]
     assert (timeline.notes, timeline.event, timeline.conversation) == ((), "", world.partition().id)
