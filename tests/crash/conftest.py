@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.crash.nursery import Nursery
-from tests.crash.report import Report
+from tests.crash.report import Report, gathered, lines
 from tests.crash.stage import Stage
 from tests.fakes.telegram import FakeTelegram
 
-_report = Report()
 
-
-@pytest.fixture(scope="session")
-def report() -> Report:
-    """Where tests note which point was reached."""
-    return _report
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """Where a test notes which points it reached."""
+    opened = Report()
+    yield opened
+    request.node.user_properties.append(opened.to_property())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -45,6 +45,9 @@ async def stage(nursery: Nursery, tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of points."""
-    for line in _report.lines():
+    """Print the table of points, whichever process they were tried in."""
+    ends = [
+        one for reports in terminalreporter.stats.values() for one in reports if getattr(one, "when", "") == "teardown"
+    ]
+    for line in lines(gathered(found for one in ends for found in one.user_properties)):
         terminalreporter.write_line(line)
