@@ -19,6 +19,8 @@ from shared.ports import Checkpoints
 
 LARGEST = 1_000_000
 """Bytes of a checkpoint with its pending writes. Cosmos DB refuses a document of 2 MB."""
+ROUNDS = 10
+"""Of the loop, in which a call beside this one that has just returned is handed out by the graph."""
 TOO_LARGE = "this has grown larger than one run may be; please ask again for the part that is still open"
 GONE = "what this was to go on from is not there any more"
 
@@ -49,8 +51,8 @@ class Flushes:
 
     async def flush(self) -> Pointer:
         """Copy what is held now. Raises TooLarge."""
-        # A task that has just ended hands its writes out in the loop's next round.
-        await asyncio.sleep(0)
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
         held = self._held.threads[self._here]
         saver = await self._checkpoints.open()
         self._check_size(saver, held)
