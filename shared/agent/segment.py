@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
@@ -50,6 +51,7 @@ class Agent:
     light: Graph
     saver: SegmentSaver
     tools: Mapping[str, Tool]
+    hooks: Sequence[AgentMiddleware[State, Work]]
 
 
 def build(*, models: Models, tools: Sequence[Tool]) -> Agent:
@@ -58,7 +60,7 @@ def build(*, models: Models, tools: Sequence[Tool]) -> Agent:
     declared = tool_calls.declare(tools)
     by_name = {tool.name: tool for tool in tools}
     saver = SegmentSaver()
-    hooks = [
+    hooks: list[AgentMiddleware[State, Work]] = [
         AskModel(models=models, tools=by_name, declared=declared),
         Gate(tools=by_name),
         Approval(tools=by_name),
@@ -66,7 +68,7 @@ def build(*, models: Models, tools: Sequence[Tool]) -> Agent:
     ]
     light = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work)
     graph = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work, checkpointer=saver)
-    return Agent(graph=graph, light=light, saver=saver, tools=by_name)
+    return Agent(graph=graph, light=light, saver=saver, tools=by_name, hooks=hooks)
 
 
 async def work(*, agent: Agent, checkpoints: Checkpoints, segment: Segment, control: SegmentControl) -> Outcome:
