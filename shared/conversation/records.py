@@ -152,6 +152,11 @@ class Entry(Record):
     """When it was consumed, stopped or given up."""
     ttl: int | None = None
 
+    @property
+    def has_run(self) -> bool:
+        """Whether its turn was begun before, so that there is a run to go on with, or to end."""
+        return bool(self.starts or self.attempt or self.letter)
+
 
 class RunOwner(StrEnum):
     """Who goes on with a run: the turn that began it, or an orchestration."""

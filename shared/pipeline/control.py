@@ -160,7 +160,6 @@ class RunControl:
             if entry.id in own:
                 continue
             event = entry.record.event
-            begun = entry.record.starts or entry.record.attempt
-            if event.kind not in STEERING or event.sender.external_id != sender or begun:
+            if event.kind not in STEERING or event.sender.external_id != sender or entry.record.has_run:
                 break
             self._arrived.append(entry)

@@ -98,7 +98,7 @@ class Stops:
                 ended.kept = ended.kept or entry.record.n
                 continue
             ended.entries.append(entry)
-            if entry.record.starts and (begun := await partition.run(entry.record.event.id)):
+            if entry.record.has_run and (begun := await partition.run(entry.record.event.id)):
                 ended.runs.append(begun)
                 ended.about.append(await self._about(partition, begun.record, entry.record))
         return ended

@@ -241,8 +241,7 @@ class Turns:
 
     async def _beginning(self, partition: ConversationPartition, entry: Stored[Entry], now: datetime) -> Beginning:
         event, begun = entry.record.event, entry.record
-        known = begun.starts or begun.attempt or begun.letter
-        run = await partition.run(event.id) if known else None
+        run = await partition.run(event.id) if begun.has_run else None
         if run is None:
             opened = Run(event=event.id, entry=begun.n, started_at=now, traceparent=event.traceparent)
             run = Stored(run_id(event.id), opened, "")
