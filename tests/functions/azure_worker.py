@@ -105,14 +105,28 @@ class AzureWorker:
             "body": text.decode() if isinstance(text, bytes) else text,
         }
 
-    async def message(self, function: str, body: bytes, **metadata: Any) -> None:
-        """Invoke a Service Bus function; the metadata's names are the extension's (MessageId, SessionId…)."""
+    async def message(self, function: str, body: bytes, *, client: str = "", **metadata: Any) -> None:
+        """Invoke a Service Bus function; the metadata's names are the extension's (MessageId, SessionId…).
+
+        `client` is what the Durable extension hands to a function that takes a client.
+        """
         protos = self._protos
         known = {
             name: protos.TypedData(string=value) if isinstance(value, str) else protos.TypedData(json=json.dumps(value))
             for name, value in {"UserProperties": {}, **metadata}.items()
         }
-        await self._invoke(function, "message", protos.TypedData(string=body.decode()), known)
+        more = {"client": protos.TypedData(string=client)} if client else {}
+        await self._invoke(function, "message", protos.TypedData(string=body.decode()), known, more)
+
+    async def orchestration(self, function: str, history: Json) -> Json:
+        """Let an orchestrator run over a history; return what it says."""
+        data = self._protos.TypedData(string=json.dumps(history))
+        return json.loads(_text((await self._invoke(function, "context", data)).return_value))
+
+    async def activity(self, function: str, argument: str, value: object) -> object:
+        """Invoke an activity with its input; return its output."""
+        answer = await self._invoke(function, argument, self._protos.TypedData(json=json.dumps(value)))
+        return json.loads(_text(answer.return_value))
 
     async def timer(self, function: str) -> None:
         """Invoke a timer function."""
@@ -120,13 +134,19 @@ class AzureWorker:
         await self._invoke(function, "timer", self._protos.TypedData(json=json.dumps(body)))
 
     async def _invoke(
-        self, function: str, argument: str, data: object, metadata: Mapping[str, object] | None = None
+        self,
+        function: str,
+        argument: str,
+        data: object,
+        metadata: Mapping[str, object] | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> Any:
         protos = self._protos
+        inputs = {argument: data, **(more or {})}
         invocation = protos.InvocationRequest(
             invocation_id=str(uuid.uuid4()),
             function_id=self._ids[function],
-            input_data=[protos.ParameterBinding(name=argument, data=data)],
+            input_data=[protos.ParameterBinding(name=name, data=each) for name, each in inputs.items()],
             trigger_metadata=metadata or {},
         )
         return self._checked(await self._worker.invocation_request(self._request(invocation_request=invocation)))
@@ -140,3 +160,8 @@ class AzureWorker:
             exception = answer.result.exception
             raise WorkerFailure(f"{exception.message}\n{exception.stack_trace}")
         return answer
+
+
+def _text(data: Any) -> str:
+    """A returned value as text, whichever kind the worker chose."""
+    return str(getattr(data, data.WhichOneof("data")))

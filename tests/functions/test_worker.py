@@ -81,6 +81,19 @@ def test_it_invokes_a_function_without_sessions(report: dict[str, Any]):
 
 
 @on_azures_python
+def test_it_runs_an_orchestrator_whose_first_action_is_to_look(report: dict[str, Any]):
+    said = report["orchestration"]
+    assert not said["isDone"]
+    ((action,),) = said["actions"]
+    assert action["functionName"] == "run_step"
+
+
+@on_azures_python
+def test_it_invokes_an_activity_which_refuses_a_run_that_is_not_there(report: dict[str, Any]):
+    assert report["activity"]["do"] == "end"
+
+
+@on_azures_python
 def test_what_a_function_raises_reaches_the_host(report: dict[str, Any]):
     assert "ValidationError" in report["raised"]
 

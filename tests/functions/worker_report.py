@@ -31,6 +31,42 @@ UPDATE = {
 }
 
 
+REFERENCE = '{"tenant":"main","conversation":"main:telegram:123456789:5","run":"main:telegram:123456789:nobody"}'
+HISTORY = {
+    "instanceId": "run:1",
+    "isReplaying": False,
+    "parentInstanceId": None,
+    "input": json.dumps(REFERENCE),
+    "upperSchemaVersion": 2,
+    "longRunningTimerIntervalDuration": "3.00:00:00",
+    "maximumShortTimerDuration": "6.00:00:00",
+    "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
+    "history": [
+        {"EventType": 12, "EventId": -1, "IsPlayed": False, "Timestamp": "2026-01-01T00:00:00.000000Z"},
+        {
+            "EventType": 0,
+            "EventId": -1,
+            "IsPlayed": False,
+            "Timestamp": "2026-01-01T00:00:00.000000Z",
+            "Name": "run",
+            "Version": None,
+            "Input": json.dumps(REFERENCE),
+        },
+    ],
+}
+"""What an orchestrator is given in its first episode."""
+CLIENT = json.dumps(
+    {
+        "taskHubName": "praxos",
+        "creationUrls": {"createNewInstancePostUri": "http://127.0.0.1:9/orchestrators/{functionName}[/{instanceId}]"},
+        "managementUrls": {},
+        "rpcBaseUrl": "http://127.0.0.1:9/durabletask/",
+        "baseUrl": "http://127.0.0.1:9/durabletask",
+    }
+)
+"""What a function that takes a Durable client is given; nothing listens there."""
+
+
 async def webhook(worker: AzureWorker, secret: str) -> dict[str, Any]:
     """Deliver the update with that secret."""
     return await worker.http(
@@ -68,7 +104,7 @@ async def turn(worker: AzureWorker) -> None:
     """Answer the bell that intake rang."""
     broker = app.current().broker
     (bell,) = await broker.receive(queue=TURNS, limit=10)
-    await worker.message("turns", bell.body, MessageId=bell.id, DeliveryCount=1)
+    await worker.message("turns", bell.body, client=CLIENT, MessageId=bell.id, DeliveryCount=1)
     await broker.complete(step=Step.SETTLE_TURNS, message=bell)
 
 
@@ -89,9 +125,11 @@ async def report(specs: Path) -> dict[str, Any]:
     for timer in ("schedules", "sweeper"):
         await worker.timer(timer)
     try:
-        await worker.message("turns", b"not a bell", MessageId="1")
+        await worker.message("turns", b"not a bell", client=CLIENT, MessageId="1")
     except WorkerFailure as failure:
         told["raised"] = str(failure)
+    told["orchestration"] = await worker.orchestration("run", HISTORY)
+    told["activity"] = await worker.activity("run_step", "reference", REFERENCE)
     await app.current().close()
     return told
 
