@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -40,6 +40,7 @@ class Flushes:
         self._accepted = accepted
         self._superseded = threads.left_by(accepted, name=name)
         self._order = asyncio.Lock()
+        self._tidying: asyncio.Task[None] | None = None
 
     async def load(self, pointer: Pointer) -> CheckpointTuple:
         """What is at the pointer. Raises Permanent where nothing is."""
@@ -76,9 +77,20 @@ class Flushes:
                 self._superseded.append(self._accepted.thread)
             self._accepted = pointer
             if self._superseded:
+                # Beside the call that leaves now: its lease was looked at a moment ago.
                 gone, self._superseded = self._superseded, []
-                with suppress(PraxosError):
-                    await self._checkpoints.discard(threads=gone)
+                self._tidying = asyncio.create_task(self._discard(self._tidying, gone))
+
+    async def tidied(self) -> None:
+        """Wait until what is superseded is gone."""
+        if self._tidying:
+            await self._tidying
+
+    async def _discard(self, before: asyncio.Task[None] | None, gone: Sequence[str]) -> None:
+        if before:
+            await before
+        with suppress(PraxosError):
+            await self._checkpoints.discard(threads=gone)
 
     def _check_size(self, saver: BaseCheckpointSaver[Any], held: Held) -> None:
         values = [held.checkpoint["channel_values"], [value for _, _, value, _ in held.writes.values()]]

@@ -91,7 +91,9 @@ async def work(*, agent: Agent, checkpoints: Checkpoints, segment: Segment, cont
         task=task,
     )
     try:
-        return await _Segment(agent, at_work).run()
+        outcome = await _Segment(agent, at_work).run()
+        await at_work.flushes.tidied()
+        return outcome
     finally:
         agent.saver.threads.pop(here, None)
 
