@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from local.trace_scale import Scale
 from local.trace_text import clock, lasts, span
-from shared.pipeline.timeline_views import LANES, Happened, Item, Timeline, Tone
+from shared.pipeline.timeline_views import LANES, Happened, Item, Lane, Timeline, Tone
 
 STYLE = Path(__file__).with_name("trace.css")
 _LEGEND = {Tone.GOOD: "went well", Tone.PLAIN: "took place", Tone.WAITING: "waited", Tone.BAD: "went wrong"}
@@ -74,11 +74,11 @@ def _overview(timeline: Timeline, zone: ZoneInfo) -> Iterator[str]:
     ends = [_end(happened, timeline.now) for happened in timeline.happened]
     scale = Scale([time for happened, end in zip(timeline.happened, ends, strict=True) for time in (happened.at, end)])
     yield f'<nav class="card" aria-label="Events" style="{_grid(scale)}">'
-    yield from _axis(scale, zone)
+    yield from _axis([(f"{at.astimezone(zone):%H:%M:%S}", place) for at, place in scale.ticks()])
     for number, (happened, end) in enumerate(zip(timeline.happened, ends, strict=True)):
         length = span(end - happened.at)
         is_open = any(item.open for item in happened.items)
-        bar = _bar(scale, happened.at, end, tone=_worst(happened), is_open=is_open, label=length)
+        bar = _bar(scale, happened.at, end, tone=_tone(happened), is_open=is_open, label=length)
         yield f'<a class="row" href="#event-{number}"><span class="time">{_time(happened.at, zone)}</span>'
         yield f'<span class="what">{_e(_title(happened))}</span><span class="track">{bar}</span></a>'
     yield "</nav>"
@@ -89,9 +89,14 @@ def _end(happened: Happened, now: datetime) -> datetime:
     return max([happened.at, *times])
 
 
-def _worst(happened: Happened) -> Tone:
-    tones = {item.tone for item in happened.items if item.open or item.tone is not Tone.WAITING}
-    return next((tone for tone in (Tone.BAD, Tone.WAITING, Tone.GOOD) if tone in tones), Tone.PLAIN)
+def _tone(happened: Happened) -> Tone:
+    """How an event stands in the end: what went wrong on the way and was made up for does not count."""
+    tones = [item.tone for item in happened.items if item.open or item.lane is Lane.DELIVERY]
+    if Tone.BAD in tones:
+        return Tone.BAD
+    if any(item.open for item in happened.items):
+        return Tone.WAITING
+    return next((item.tone for item in reversed(happened.items) if item.lane is Lane.TURN), Tone.PLAIN)
 
 
 # --- one event ---
@@ -100,13 +105,13 @@ def _worst(happened: Happened) -> Tone:
 def _event(happened: Happened, number: int, now: datetime, zone: ZoneInfo) -> Iterator[str]:
     scale = Scale([happened.at, *(time for item in happened.items for time in _times(item, now))])
     yield f'<article class="card" id="event-{number}" style="{_grid(scale)}">'
-    whole = span(_end(happened, now) - happened.at)
+    ticks, whole = scale.ticks(), span(_end(happened, now) - happened.at)
     yield f"<h2>{_e(_title(happened))} <small>{whole} in all</small></h2>"
     if happened.event:
         yield f'<p class="id">{_e(happened.event)}</p>'
     if happened.text:
         yield f"<blockquote>{_e(happened.text)}</blockquote>"
-    yield from _axis(scale, zone)
+    yield from _axis([(f"+{span(at - ticks[0][0])}" if at > ticks[0][0] else "0", place) for at, place in ticks])
     lanes = sorted(happened.items, key=lambda item: LANES.index(item.lane))
     for lane, items in groupby(lanes, key=lambda item: item.lane):
         yield f"<section><h3>{_e(lane.capitalize())}</h3>"
@@ -168,7 +173,7 @@ def _times(item: Item, now: datetime) -> Sequence[datetime]:
 def _bar(scale: Scale, begun: datetime, end: datetime | None, *, tone: Tone, is_open: bool, label: str) -> str:
     left, right = scale.place(begun), scale.place(end or begun)
     shape = " open" if is_open else "" if end else " unknown"
-    bar = f'<span class="bar {tone}{shape}" style="left:{left:.2f}%;width:{right - left:.2f}%"></span>'
+    bar = f'<span class="bar {tone}{shape}" style="left:min({left:.2f}%,100% - 4px);width:{right - left:.2f}%"></span>'
     if right < 78:
         place = f"left:{right:.2f}%"
     elif left > 22:
@@ -179,12 +184,11 @@ def _bar(scale: Scale, begun: datetime, end: datetime | None, *, tone: Tone, is_
     return f'{bar}<span class="label{inside}" style="{place}">{label}</span>'
 
 
-def _axis(scale: Scale, zone: ZoneInfo) -> Iterator[str]:
-    ticks = scale.ticks()
+def _axis(ticks: Sequence[tuple[str, float]]) -> Iterator[str]:
     yield '<div class="row axis" aria-hidden="true"><span class="track">'
-    for index, (at, place) in enumerate(ticks):
+    for index, (label, place) in enumerate(ticks):
         edge = "first" if index == 0 else "last" if index == len(ticks) - 1 else "middle"
-        yield f'<span class="tick {edge}" style="left:{place:.2f}%">{at.astimezone(zone):%H:%M:%S}</span>'
+        yield f'<span class="tick {edge}" style="left:{place:.2f}%">{label}</span>'
     yield "</span></div>"
 
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 _POWER = 0.4
 """A wait that is a thousand times as long takes sixteen times the room."""
 _LEAST_SECONDS = 0.001
-_APART = 17.0
-"""Percent of the width that two labelled times have between them at least."""
+_APART, _APART_FROM_THE_ENDS = 16.0, 22.0
+"""Percent of the width that two labels have between them at least; those at the ends lie on one side of their times."""
 
 
 class Scale:
@@ -41,6 +41,7 @@ class Scale:
         every = list(zip(self._times, self._places, strict=True))
         ticks = every[:1]
         for at, place in every[1:-1]:
-            if place - ticks[-1][1] >= _APART and every[-1][1] - place >= _APART:
+            apart = _APART if len(ticks) > 1 else _APART_FROM_THE_ENDS
+            if place - ticks[-1][1] >= apart and every[-1][1] - place >= _APART_FROM_THE_ENDS:
                 ticks.append((at, place))
         return [*ticks, *every[1:][-1:]]

@@ -39,10 +39,10 @@ _SEGMENT_WORDS: Mapping[SegmentEnd, str] = {
     SegmentEnd.FINISHED: "finished",
     SegmentEnd.PAUSED: "its time was over",
     SegmentEnd.ASKED: "asked",
-    SegmentEnd.WAITS: "something was away, tried again later",
+    SegmentEnd.WAITS: "something was away",
     SegmentEnd.STOPPED: "stopped",
     SegmentEnd.FAILED: "failed",
-    SegmentEnd.LOST: "broke off, nobody wrote down when",
+    SegmentEnd.LOST: "broke off",
 }
 _RUN_TONES: Mapping[RunState, Tone] = {
     RunState.FINISHED: Tone.GOOD,
@@ -137,8 +137,6 @@ def _intake(event: InboundEvent, entry: Entry | None) -> Iterator[Item]:
         until=arrived,
         what="received, and put into the mailbox" if arrived else "received",
         details=tuple(details),
-        length=len(said(event)),
-        text=said(event),
     )
 
 
@@ -164,7 +162,7 @@ def _run(run: Run) -> Item:
     details = [f"worked for {run.worked_seconds:.1f} s" if run.worked_seconds else ""]
     if run.model:
         details.append(
-            f"{run.model}: {_many(run.model_calls, 'call')}, {run.input_tokens} + {run.output_tokens} tokens"
+            f"{run.model}: {_many(run.model_calls, 'call')}, {run.input_tokens} tokens in, {run.output_tokens} out"
         )
     details += [
         _many(run.tool_calls, "tool call") if run.tool_calls else "",
@@ -181,7 +179,6 @@ def _run(run: Run) -> Item:
         what=f"run {'waits for an answer' if run.state is RunState.WAITING else run.state}",
         tone=_RUN_TONES.get(run.state, Tone.PLAIN),
         details=tuple(filter(None, details)),
-        length=sum(map(len, run.lately)),
         text="\n".join(run.lately),
     )
 
@@ -195,6 +192,7 @@ def _segments(run: Run) -> Iterator[Item]:
             until=past.ended_at,
             what=f"segment {past.n}: {_SEGMENT_WORDS[past.end]}",
             tone=_SEGMENT_TONES.get(past.end, Tone.PLAIN),
+            details=() if past.ended_at else ("its process died, or lost the lease: nobody wrote down when",),
         )
     if run.begun_at:
         number = run.past[-1].n + 1 if run.past else 1
@@ -235,7 +233,6 @@ def _question(question: QuestionRecord, run: Run | None) -> Iterator[Item]:
 
 def _effect(effect: EffectRecord) -> Item:
     again = f", attempt {effect.attempt}" if effect.attempt > 1 else ""
-    words = "\n".join(filter(None, (effect.about, effect.why)))
     return Item(
         lane=Lane.EFFECTS,
         at=effect.started_at,
@@ -244,9 +241,8 @@ def _effect(effect: EffectRecord) -> Item:
         open=effect.state is EffectState.STARTED,
         what=f"{effect.tool}: {effect.state.replace('_', ' ')}{again}",
         tone=_EFFECT_TONES.get(effect.state, Tone.PLAIN),
-        details=(f"a call that can {'destroy' if effect.effect == 'destructive' else effect.effect}",),
-        length=len(words),
-        text=words,
+        details=(f"a {effect.effect} effect",),
+        text="\n".join(filter(None, (effect.about, effect.why))),
     )
 
 

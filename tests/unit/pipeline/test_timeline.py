@@ -203,7 +203,7 @@ async def test_a_segment_whose_process_died_has_no_end_that_nobody_knows(world: 
     await world.pass_(seconds=120)
     lost, second = lane(await of(world, made), Lane.SEGMENTS)
     assert (lost.open, lost.until, lost.tone) == (False, None, Tone.BAD)
-    assert "broke off" in lost.what
+    assert lost.what == "segment 1: broke off"
     assert second.what == "segment 2: finished"
 
 
