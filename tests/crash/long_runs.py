@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.conversation.partition import ConversationPartition
 from shared.conversation.questions import BUTTON
-from shared.conversation.states import EntryState
+from shared.conversation.states import OPEN_ENTRIES, EntryState
 from shared.pipeline.run import ENDED
 from shared.ports import Store
 from tests.crash import truth
@@ -57,13 +57,13 @@ async def handed_over(store: Store, said: Said) -> bool:
 
 
 async def over(store: Store, said: Said) -> bool:
-    """True when what was said was dealt with to its end."""
+    """True when what was said was dealt with to its end, or belongs to a run that was there before."""
     partition = _partition(store, said.chat)
     entry = await partition.entry(said.event)
-    if entry is None:
+    if entry is None or entry.record.state in OPEN_ENTRIES:
         return False
     run = await partition.run(said.event)
-    return entry.record.state in (EntryState.STOPPED, EntryState.DEAD) or bool(run and run.record.state in ENDED)
+    return run is None or run.record.state in ENDED or entry.record.state is EntryState.STOPPED
 
 
 def _partition(store: Store, chat: int) -> ConversationPartition:
@@ -94,9 +94,12 @@ class LongRuns:
     def round(self, n: int) -> list[Coroutine[None, None, None]]:
         """Everybody says what they want; returned are the errands of those who then wait for something."""
         say = self._traffic.say
+        for chat in (self._approver, *LONG_RUNS):
+            if chat != STEERED:  # a round's wishes are not those of the round before
+                say(chat, "/queue followup")
         say(COUNTED, "count to 3 slowly")
-        for text in ("/queue followup", "count to 2 slowly", f"c{FOLLOWED} r{n} n1"):
-            say(FOLLOWED, text)
+        say(FOLLOWED, "count to 2 slowly")
+        say(FOLLOWED, f"c{FOLLOWED} r{n} n1")
         say(UNANSWERED, "ask me which way: left, right")
         say(AWAY_LATER_ON, f"{AWAY_LATER} count to 3 slowly")
         self.hopeless = say(NEVER_LATER_ON, f"{NEVER_LATER} count to 3 slowly")

@@ -63,9 +63,10 @@ class People:
         return [*self._traffic.said, *self._unposted]
 
     @property
-    def have_said_all(self) -> bool:
-        """True when nobody still wants to say something, and the webhook has taken everything."""
-        return all(errand.done() for errand in self.errands) and self._traffic.all_taken
+    def unsaid(self) -> list[str]:
+        """Who still waits to say something, and what the webhook has not taken yet."""
+        waiting = [f"errand {errand.get_coro()}" for errand in self.errands if not errand.done()]
+        return waiting + [f"{said.text or said.pressed!r} not taken" for said in self._traffic.said if not said.taken]
 
     async def round(self) -> None:
         """Everybody writes; together they cause every durable step."""

@@ -151,8 +151,8 @@ class Stage:
 
         async def quiet() -> bool:
             self._raise_what_went_wrong()
-            left[:] = await truth.unfinished(store, self.home)
-            return self.people.have_said_all and not left
+            left[:] = [*self.people.unsaid, *await truth.unfinished(store, self.home)]
+            return not left
 
         try:
             await until(quiet, seconds=seconds, what="quiet")

@@ -94,10 +94,6 @@ class Traffic:
         self._lines[chat].put_nowait(said)
         return said
 
-    @property
-    def all_taken(self) -> bool:
-        return all(said.taken for said in self.said)
-
     def in_chats(self) -> dict[int, list[Said]]:
         """What was said, by chat, in order."""
         found = defaultdict(list)
