@@ -140,3 +140,24 @@ async def test_what_makes_no_sense_is_a_4xx(
     status, _ = await ask(running, method, path, **how)
     assert status == expected
     assert "Traceback" not in running.log.read_text()
+
+
+async def test_a_timeline_needs_the_key_and_shows_no_text_unless_asked(running: Deployment) -> None:
+    await running.say(TEXT, chat=34)
+    await running.heard(TEXT, chat=34)
+    letter = await refused(running, 34)
+    of = {"of": letter["conversation"]}
+    status, body = await ask(running, "GET", "/../timeline", None, params=of)
+    assert status == 401
+    assert letter["conversation"] not in body
+    status, timeline = await ask(running, "GET", "/../timeline", params=of)
+    assert (status, timeline["conversation"]) == (200, letter["conversation"])
+    assert len(timeline["happened"]) == 2
+    assert TEXT not in json.dumps(timeline)
+    status, timeline = await ask(running, "GET", "/../timeline", params={**of, "text": "true"})
+    assert TEXT in json.dumps(timeline)
+    event = timeline["happened"][-1]["event"]
+    status, alone = await ask(running, "GET", "/../timeline", params={"of": event, "in": letter["conversation"]})
+    assert (status, alone["event"]) == (200, event)
+    assert (await ask(running, "GET", "/../timeline"))[0] == 400
+    assert (await ask(running, "GET", "/../timeline", params={"of": "nonsense"}))[0] == 404
