@@ -73,7 +73,8 @@ class AskModel(AgentMiddleware[State, Work]):
         arrived = await work.control.arrivals()
         if arrived:
             there = {message.id for message in (*state, *said)}
-            said += [prompt.kept(question) for question in arrived if question.event not in there]
+            new = {question.event: question for question in arrived if question.event not in there}
+            said += map(prompt.kept, new.values())
 
     async def _before(self, work: Work) -> None:
         await work.control.before_step()

@@ -185,6 +185,8 @@ class MemoryFiles:
     def __init__(self, **contents: tuple[str, str, bytes]) -> None:
         """Each is name, media type and content, under its id."""
         self._contents = contents
+        self.owners: list[str] = []
+        """Of what was put."""
 
     def attachments(self) -> list[Attachment]:
         return [
@@ -196,6 +198,7 @@ class MemoryFiles:
         self, *, owner: str, name: str, media_type: str, content: bytes | AsyncIterator[bytes], keep: timedelta
     ) -> StoredFile:
         assert isinstance(content, bytes)
+        self.owners.append(owner)
         file = f"{len(self._contents):08}-stored"
         self._contents[file] = (name, media_type, content)
         return StoredFile(id=file, name=name, media_type=media_type, size=len(content), owner=owner)

@@ -198,7 +198,8 @@ async def test_after_a_summary_a_question_of_an_older_call_is_nobodys():
         if replies.made > 45:
             return AIMessage("done")
         name = "ask" if replies.made == 1 else "say"
-        return calls((name, {"text": str(replies.made)}), ids=["call_0"])
+        wanted = calls((name, {"text": str(replies.made)}), ids=["call_0"])
+        return wanted.model_copy(update={"id": "chatcmpl-1"})
 
     replies.made = 0
     ask, say = FakeTool(name="ask", effect=Effect.WRITE), FakeTool(effect=Effect.WRITE)

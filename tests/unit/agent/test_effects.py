@@ -11,7 +11,7 @@ from shared.conversation.states import EffectState
 from shared.messages import LeaseLost, OutcomeUnknown, StoreUnavailable
 from shared.ports import Effect, ToolError, ToolResult
 from tests.fakes.chat_models import calls, scripted
-from tests.unit.agent.kit import CheckableTool, FakeControl, FakeTool, MemoryFiles, RepeatableTool, unknown
+from tests.unit.agent.kit import CheckableTool, FakeControl, FakeTool, MemoryFiles, RepeatableTool, question, unknown
 from tests.unit.agent.runs import FakeRun, results, words
 
 
@@ -246,6 +246,40 @@ async def test_a_cut_call_is_recorded_as_uncertain_before_the_cancellation_goes_
     assert (asked.kind, len(tool.called)) == (AskKind.UNCERTAIN, 1)
 
 
+async def test_a_cut_call_ends_at_once_and_not_when_its_time_is_up(monkeypatch):
+    monkeypatch.setattr(effects, "RECORDING", 60.0)
+    begun = asyncio.Event()
+
+    async def does(arguments, context):
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(FakeRun([once()], [writing(does=does)]).work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, timeout=5)
+
+
+async def test_a_call_that_is_back_is_recorded_as_done_when_the_run_is_cut_right_then():
+    back, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(point):
+        if point == "finish":
+            back.set()
+            await go_on.wait()
+
+    run = FakeRun([once()], [writing()])
+    run.ledger.before = slow
+    task = asyncio.create_task(run.work())
+    await back.wait()
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.02, go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert run.ledger.only().state is EffectState.DONE
+
+
 async def test_a_ledger_that_hangs_holds_up_a_cancellation_for_no_longer_than_it_may(monkeypatch):
     monkeypatch.setattr(effects, "RECORDING", 0.02)
     begun = asyncio.Event()
@@ -395,8 +429,6 @@ async def test_a_long_result_goes_to_a_file_that_the_model_can_read_on_in(effect
     files = MemoryFiles()
     model = scripted(calls(("say", {"text": "x"})), calls(("read", {"text": "y"})), AIMessage("done"))
     run = FakeRun([model], [FakeTool(does=does, effect=effect), FakeTool(name="read", does=reads)])
-    from tests.unit.agent.kit import question
-
     run.asked = question(files=files)
 
     outcome = await run.work()
@@ -408,6 +440,7 @@ async def test_a_long_result_goes_to_a_file_that_the_model_can_read_on_in(effect
     assert stored.name in told
     assert stored.file in told
     assert (await files.get(id=stored.file)).decode() == "ü" * 10_000
+    assert files.owners == ["conversation"]
     assert outcome.answer.attachments == ()
 
 
@@ -418,8 +451,6 @@ async def test_where_a_long_result_cannot_be_stored_it_is_cut_and_the_effect_is_
 
     async def does(arguments, context):
         return ToolResult("x" * 10_000)
-
-    from tests.unit.agent.kit import question
 
     model = once()
     run = FakeRun([model], [writing(does=does)], asked=question(files=Broken()))

@@ -6,10 +6,10 @@ from langchain_core.messages import AIMessage
 from shared.agent import approval, gate
 from shared.agent.turn import AskKind, Given, Permission
 from shared.conversation.states import EffectState
-from shared.messages import LeaseLost, Permanent
+from shared.messages import LeaseLost, OutcomeUnknown, Permanent
 from shared.ports import Effect
 from tests.fakes.chat_models import calls, scripted
-from tests.unit.agent.kit import AskingTool, FakeControl, FakeTool, unknown
+from tests.unit.agent.kit import AskingTool, CheckableTool, FakeControl, FakeTool, unknown
 from tests.unit.agent.runs import FakeRun, results, words
 
 
@@ -219,6 +219,30 @@ async def test_an_approved_call_whose_outcome_is_unknown_has_its_second_question
     assert len(tool.called) == 2
 
 
+async def test_what_was_looked_into_for_an_approved_call_is_not_looked_into_again():
+    tool = CheckableTool(effect=Effect.WRITE, does=unknown, found=OutcomeUnknown("still"))
+    run = FakeRun([scripted(calls(("say", {"text": "a"})), AIMessage("ok"))], [tool])
+    for type_ in ("approve", "check", "drop"):
+        run.answer((await run.work(asking())).asked[0], type_)
+
+    assert (await run.work(asking())).answer.text == "ok"
+    assert tool.checked == 1
+
+
+async def test_an_answer_alone_keeps_a_call_asked_about():
+    """The accepted checkpoint is from before the question, and the policy has changed: the person's no still counts."""
+    asks, writes = FakeTool(name="ask", effect=Effect.WRITE), writing()
+    model = scripted(calls(("say", {"text": "a"}), ("ask", {"text": "b"})), AIMessage("ok"))
+    run = FakeRun([model], [writes, asks])
+    outcome = await run.work(FakeControl(permit=lambda tool, _: Permission.ASK if tool == "ask" else Permission.ALLOW))
+    run.answer(outcome.asked[0], "reject")
+    for kept in run.checkpoints.saver.writes.values():
+        kept.clear()
+
+    assert (await run.work()).answer.text == "ok"
+    assert (asks.called, len(writes.called)) == ([], 1)
+
+
 # --- after a crash ---
 
 
@@ -252,6 +276,7 @@ async def test_an_approval_is_not_asked_again_when_the_call_was_cut_by_a_crash()
     (asked,) = (await run.work(asking())).asked
 
     assert (asked.kind, asked.index, len(tool.called)) == (AskKind.UNCERTAIN, 1, 1)
+    assert run.ledger.only().state is EffectState.UNCERTAIN
     run.answer(asked, "drop")
     assert (await run.work(asking())).answer.text == "ok"
 
