@@ -210,7 +210,10 @@ class Hold(Generic[L]):
         head = await self.refresh()
         if head.lease.writes != self._number:
             return False
-        self._note(head, await self.partition.etags(self._asked))
+        seen = self.stored
+        etags = await self.partition.etags(self._asked)
+        # Somebody may have written the head in between: its etag is the one that it was read with, or they are overwritten.
+        self._note(head, {**etags, seen.id: seen.etag})
         return True
 
     def _note(self, head: L, written: Mapping[str, str]) -> None:
