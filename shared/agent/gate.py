@@ -34,13 +34,13 @@ class Gate(AgentMiddleware[State, Work]):
         at_work = work.of(request)
         try:
             await at_work.control.before_step()
+            refused = await self._refused(at_work, request)
+            if refused is not None:
+                return work.told(request.tool_call, refused)
+            result = await handler(request)
         except Stopped:
             at_work.stopped = True
             raise
-        refused = await self._refused(at_work, request)
-        if refused is not None:
-            return work.told(request.tool_call, refused)
-        result = await handler(request)
         at_work.look_around()
         return result
 

@@ -184,7 +184,10 @@ class Ledger(Protocol):
     async def start(
         self, *, key: str, tool: str, effect: Effect, arguments: str, attempt: int, pointer: Pointer
     ) -> None:
-        """Record that the call is about to leave; `pointer`, which holds its message, is accepted in the same write."""
+        """Record that the call is about to leave; `pointer`, which holds its message, is accepted in the same write.
+
+        Raises Stopped where the person said stop meanwhile.
+        """
 
     async def finish(self, *, key: str, state: EffectState, result: Json, why: str = "") -> None:
         """Record what came of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.agent.turn import Effected, Pointer
+from shared.agent.turn import Effected, Pointer, Stopped
 from shared.conversation.partition import Transaction, effect_id
 from shared.conversation.records import KEEP_FINISHED, ConversationRecord, EffectRecord, Run
 from shared.conversation.states import EffectState, EntryState
@@ -40,7 +40,10 @@ class StoreLedger:
     async def start(
         self, *, key: str, tool: str, effect: Effect, arguments: str, attempt: int, pointer: Pointer
     ) -> None:
-        """Record that the call is about to leave, and accept the checkpoint that holds its message, in one write."""
+        """Record that the call is about to leave, and accept the checkpoint that holds its message, in one write.
+
+        Raises Stopped where the person said stop before this was written.
+        """
         work = self._work
         row = EffectRecord(
             n=work.run.record.entry,
@@ -56,6 +59,8 @@ class StoreLedger:
         )
 
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
+            if record.stop_before > work.entry.record.n:
+                raise Stopped("the person said stop")
             await self._put(transaction, row)
             return record
 
