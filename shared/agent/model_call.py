@@ -30,22 +30,27 @@ class AskModel(AgentMiddleware[State, Work]):
         }
 
     async def awrap_model_call(self, request: ModelRequest[Work], handler: CallNext) -> ModelResponse[Any]:
-        """One step of the model. What the person said meanwhile stands before its answer in the state."""
+        """One step of the model, inside the graph."""
         work = request.runtime.context
         if work.ready:
             message, work.ready = work.ready, None
             work.look_around()
             return ModelResponse(result=[message])
+        result = await self.step(work, request.messages)
+        work.look_around()
+        return ModelResponse(result=result)
+
+    async def step(self, work: Work, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+        """What the state gets: what the person said meanwhile, then the model's message. Raises Handover."""
         if work.light and work.control.draining():
-            raise Handover(request.messages)
-        state = await self._small(work, request.messages)
+            raise Handover(messages)
+        state = await self._small(work, messages)
         said: list[BaseMessage] = []
         message = await self._answered(work, state, said)
         if work.light and message.tool_calls and (work.control.draining() or self._must_be_held(message)):
             raise Handover([*state, *said], message)
-        work.look_around()
-        smaller = [] if state is request.messages else [RemoveMessage(id=REMOVE_ALL_MESSAGES), *state]
-        return ModelResponse(result=[*smaller, *said, message])
+        smaller = [] if state is messages else [RemoveMessage(id=REMOVE_ALL_MESSAGES), *state]
+        return [*smaller, *said, message]
 
     def _must_be_held(self, message: AIMessage) -> bool:
         return any(call["name"] in self._holds for call in message.tool_calls)

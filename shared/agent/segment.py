@@ -13,7 +13,7 @@ from typing import Any
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.graph.state import CompiledStateGraph
@@ -45,10 +45,11 @@ Graph = CompiledStateGraph[State, Work, Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The graph for a set of tools, with its saver and, for as long as a run only reads, without."""
+    """The graph for a set of tools, with its saver and, for as long as a run only reads, without; and its model's step."""
 
     graph: Graph
     light: Graph
+    model: AskModel
     saver: SegmentSaver
     tools: Mapping[str, Tool]
     hooks: Sequence[AgentMiddleware[State, Work]]
@@ -60,15 +61,16 @@ def build(*, models: Models, tools: Sequence[Tool]) -> Agent:
     declared = tool_calls.declare(tools)
     by_name = {tool.name: tool for tool in tools}
     saver = SegmentSaver()
+    model = AskModel(models=models, tools=by_name, declared=declared)
     hooks: list[AgentMiddleware[State, Work]] = [
-        AskModel(models=models, tools=by_name, declared=declared),
+        model,
         Gate(tools=by_name),
         Approval(tools=by_name),
         Effects(tools=by_name),
     ]
     light = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work)
     graph = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work, checkpointer=saver)
-    return Agent(graph=graph, light=light, saver=saver, tools=by_name, hooks=hooks)
+    return Agent(graph=graph, light=light, model=model, saver=saver, tools=by_name, hooks=hooks)
 
 
 async def work(*, agent: Agent, checkpoints: Checkpoints, segment: Segment, control: SegmentControl) -> Outcome:
@@ -129,11 +131,19 @@ class _Segment:
         return await self._resume()
 
     async def _begin(self, messages: Sequence[BaseMessage]) -> Json:
-        """Work without a saver until something must be held, if it ever must: then go on with one from there."""
+        """Work without a saver until something must be held, if it ever must: then go on with one from there.
+
+        A model that calls no tool needs no graph either: it would be two thirds of a short turn.
+        """
         work = self._work
         work.light = not work.control.draining()
         if work.light:
             try:
+                messages = _with(messages, await self._agent.model.step(work, messages))
+                last = messages[-1]
+                if not isinstance(last, AIMessage) or not last.tool_calls:
+                    return {"messages": messages}
+                work.ready, messages = last, messages[:-1]
                 state: Json = await self._agent.light.ainvoke(
                     {"messages": messages}, {"recursion_limit": STEPS}, context=work, control=work.drain
                 )
@@ -212,3 +222,8 @@ class _Segment:
             input_tokens=cost.input_tokens,
             output_tokens=cost.output_tokens,
         )
+
+
+def _with(messages: Sequence[BaseMessage], result: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The state after a step, as the graph would make it."""
+    return list(result[1:]) if isinstance(result[0], RemoveMessage) else [*messages, *result]
