@@ -106,10 +106,9 @@ class Runs:
     # --- waking orchestrations ---
 
     async def wake_all(self, partition: ConversationPartition, record: ConversationRecord) -> None:
-        """Wake the orchestrations of the runs that work; those that wait for an answer are woken by it."""
+        """Wake the orchestrations of the runs that were handed over: one that waits may not have been started yet."""
         for run in record.runs:
-            if not run.waiting or run.entry < record.stop_before:
-                await self.wake(partition, run.event)
+            await self.wake(partition, run.event)
 
     async def wake(self, partition: ConversationPartition, event: str) -> None:
         """Wake a run's orchestration, unless the run has ended. Raises QueueUnavailable."""

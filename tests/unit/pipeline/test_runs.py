@@ -99,6 +99,23 @@ async def test_a_run_whose_orchestration_was_never_woken_is_found_by_the_sweeper
     assert world.messages == ["done"]
 
 
+async def test_a_turn_that_died_between_asking_and_waking_is_made_up_for_by_its_bell(world: World) -> None:
+    """Its bell comes again at once; the sweeper would come for the run a minute later."""
+
+    async def dies(*, instance: str, reference: str) -> None:
+        raise RuntimeError("killed")
+
+    wake, world.orchestrations.wake = world.orchestrations.wake, dies  # type: ignore[method-assign]
+    world.assistant.course = ask
+    made = await world.arrive("something that needs approval")
+    with pytest.raises(RuntimeError):
+        await world.app.turns.answer(world.bell())
+    assert (await run_of(world, made.id)).state is RunState.WAITING
+    world.orchestrations.wake = wake  # type: ignore[method-assign]
+    await world.app.turns.answer(world.bell())
+    assert len(world.orchestrations.started) == 1
+
+
 async def test_an_ended_run_is_never_woken_and_never_begun_again(world: World) -> None:
     world.assistant.course = courses.in_turn(pause, say("done"))
     made = await world.arrive("something long")
