@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parents[2]
-LOADED = ("function_app", "local.up", "local.host", "local.timers", "shared.agent.graph", "shared.agent.memory")
+LOADED = ("function_app", "local.up", "local.host", "local.timers", "shared.agent.segment", "shared.agent.memory")
 LOADED += (
     "local.session_pump",
     "local.queue_pump",

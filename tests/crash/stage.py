@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from local.roles import DURABLE, ROLES
+from shared.conversation.questions import BUTTON
 from shared.conversation.records import DeadLetter
 from tests.crash import truth
+from tests.crash.long_runs import Asked, asked
 from tests.crash.nursery import Host, Nursery
 from tests.crash.people import APPROVER, People
 from tests.crash.points import Plan, Reached, read_journal
@@ -71,6 +73,10 @@ class Stage:
             await host.end()
         await self.traffic.close()
         await self._opened.aclose()
+
+    def set(self, **settings: str) -> None:
+        """Change settings of the hosts that start from now on."""
+        self._settings.update(settings)
 
     # --- hosts ---
 
@@ -142,6 +148,15 @@ class Stage:
         self._raise_what_went_wrong()
         return any(reached.acted and plan.is_at(reached) for reached in self.steps())
 
+    async def press(self, chat: int, choice: str, *, nth: int = 0) -> None:
+        """Press a button under the nth question that comes to a chat."""
+
+        def there() -> list[Asked]:
+            return list(asked(self.telegram, chat))[nth:]
+
+        [question, *_] = await until(there, seconds=30, what=f"question {nth} in chat {chat}")
+        self.traffic.press(chat, f"{BUTTON}{question.token}:{choice}")
+
     # --- the end ---
 
     async def settle(self, *, seconds: float = 40) -> None:
@@ -166,6 +181,14 @@ class Stage:
         store = truth.open_store(self.home)
         try:
             return await truth.complaints(store, self.home, self.telegram, self.webhooks, self.people.said)
+        finally:
+            await store.close()
+
+    async def documents(self, chat: int) -> truth.Documents:
+        """Everything in a chat's partition."""
+        store = truth.open_store(self.home)
+        try:
+            return await truth.documents(store, chat)
         finally:
             await store.close()
 

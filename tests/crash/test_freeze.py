@@ -6,13 +6,14 @@ Every scale group runs in a process of its own. The one that is frozen works alo
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
 import pytest
 
-from local.roles import ROLES
+from local.roles import DURABLE, ROLES
 from shared.channels.telegram.parts import REPEAT
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.states import EntryState, PartState
+from shared.conversation.states import EffectState, EntryState, PartState, RunState
 from shared.steps import Step
 from tests.crash import truth
 from tests.crash.host import SLOWLY
@@ -41,10 +42,11 @@ class Frozen:
         self.partition = ConversationPartition(store=self.store, tenant="main", conversation=conversation(CHAT))
         self.first: Host
 
-    async def start(self, plan: Plan | None = None, text: str = TEXT) -> None:
+    async def start(self, plan: Plan | None = None, text: str = TEXT, *, options: Sequence[str] = ()) -> None:
         """Everything but the twin; then somebody writes."""
         for role in ROLES:
-            host = await self.stage.start("--role", role, plan=plan if role == self.role else None, ready=False)
+            argv = ("--role", role, *options)
+            host = await self.stage.start(*argv, plan=plan if role == self.role else None, ready=False)
             if role == self.role:
                 self.first = host
         for host in self.stage.hosts:
@@ -57,7 +59,7 @@ class Frozen:
         return await self.epoch()
 
     async def epoch(self) -> int:
-        if self.role == "turns":
+        if self.role in ("turns", DURABLE):
             head = await self.partition.record()
             return head.record.lease.epoch if head else 0
         return (await self.partition.outbox()).record.lease.epoch
@@ -167,6 +169,99 @@ async def test_frozen_inside_a_send(stage: Stage, report: Report) -> None:
     assert part.provider_id == str(second.message_id), "the late process overwrote what came of the second send"
     assert frozen.refused_writes(), "nothing that the late process wrote was refused"
     row.result = "two sends, the second says so; the late write was refused"
+
+
+class FrozenSegment(Frozen):
+    """A run that an orchestration goes on with: a post that somebody approved. Its process is frozen, and its twin goes on."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage, DURABLE)
+        self.options = ("--lock-seconds", "1")
+        stage.set(PRAXOS_TOOLS_ASK="post_webhook", PRAXOS_QUESTION_HOURS="1")
+
+    async def begin(self, url: str, plan: Plan | None = None) -> None:
+        """Somebody wants a post, and approves it."""
+        await self.start(plan, f'post "{TEXT}" to {url}', options=self.options)
+        await self.stage.press(CHAT, "approve")
+
+    async def take_over(self) -> None:
+        """The twin starts, and takes the activity and the conversation's lease when both have run out."""
+        before = await self.epoch()
+        await self.stage.start("--role", DURABLE, *self.options)
+
+        async def taken() -> bool:
+            return await self.epoch() > before
+
+        await until(taken, seconds=SECONDS, what="the second process takes the lease")
+
+    async def end(self) -> truth.Documents:
+        """Wait until all is quiet; one run, one reply, and nothing to complain of."""
+        await self.stage.settle()
+        assert await self.stage.complaints() == []
+        kept = await truth.documents(self.store, CHAT)
+        await self.close()
+        assert [run.state for run in kept.runs] == [RunState.FINISHED]
+        return kept
+
+    def done_by_the_first(self) -> set[Step]:
+        """The steps that the frozen process came to the end of."""
+        steps = self.stage.steps()
+        return {one.step for one in steps if one.pid == self.first.pid and one.moment is Moment.AFTER}
+
+
+async def test_frozen_inside_a_call_of_a_segment(stage: Stage, report: Report) -> None:
+    """The webhook has taken the post and holds its answer: it is asked about, once, and not posted again."""
+    row = report.aim(f"{Step.CALL_TOOL} (frozen)", Moment.INSIDE, 1)
+    frozen, receiver = FrozenSegment(stage), stage.webhooks.holding
+    await frozen.begin(receiver.url)
+    await until(lambda: stage.webhooks.posted(TEXT), seconds=SECONDS, what="the webhook holds its answer")
+    frozen.first.signal(signal.SIGSTOP)
+    await frozen.freeze()
+    row.reached = True
+    await frozen.take_over()
+    await stage.press(CHAT, "drop", nth=1)
+    receiver.release()
+    await frozen.wake()
+    [effect] = (await frozen.end()).effects
+    assert effect.state is EffectState.DROPPED, "what came back too late was written all the same"
+    assert len(stage.webhooks.posted(TEXT)) == 1
+    assert Step.FINISH_EFFECT not in frozen.done_by_the_first(), "the late process wrote what came of the call"
+    row.result = "one post, asked about, one reply; the late write was refused"
+
+
+async def test_frozen_when_a_call_of_a_segment_is_about_to_leave(stage: Stage, report: Report) -> None:
+    """It is written that the call leaves. Who wakes up too late looks at its clock and does not let it."""
+    row = report.aim(f"{Step.START_EFFECT} (frozen)", Moment.AFTER, 1)
+    frozen = FrozenSegment(stage)
+    await frozen.begin(stage.webhooks.taking.url, Plan(Step.START_EFFECT, Moment.AFTER, act=Act.FREEZE))
+    await frozen.freeze()
+    row.reached = True
+    await frozen.take_over()
+    await frozen.wake()
+    assert stage.webhooks.posted(TEXT) == [], "it posted although its lease had run out"
+    await stage.press(CHAT, "repeat", nth=1)
+    [effect] = (await frozen.end()).effects
+    assert (effect.state, effect.attempt) == (EffectState.DONE, 2)
+    assert len(stage.webhooks.posted(TEXT)) == 1
+    assert Step.CALL_TOOL not in frozen.done_by_the_first()
+    row.result = "nothing left the late process; one post by the other one, when the person said so"
+
+
+async def test_frozen_before_a_call_of_a_segment_is_written_down(stage: Stage, report: Report) -> None:
+    """The twin does everything; the late process cannot even write that its call leaves."""
+    row = report.aim(f"{Step.START_EFFECT} (frozen)", Moment.BEFORE, 1)
+    frozen = FrozenSegment(stage)
+    await frozen.begin(stage.webhooks.taking.url, Plan(Step.START_EFFECT, Moment.BEFORE, act=Act.FREEZE))
+    await frozen.freeze()
+    row.reached = True
+    await frozen.take_over()
+    await until(lambda: stage.webhooks.posted(TEXT), seconds=SECONDS, what="the second process posts")
+    await frozen.wake()
+    [effect] = (await frozen.end()).effects
+    assert (effect.state, effect.attempt) == (EffectState.DONE, 1)
+    assert len(stage.webhooks.posted(TEXT)) == 1
+    assert Step.START_EFFECT in frozen.refused_writes(), "the late write came through"
+    row.result = "one post, one reply; the late write was refused"
 
 
 async def test_frozen_in_intake_with_its_session(stage: Stage, report: Report) -> None:

@@ -11,11 +11,12 @@ from collections import Counter
 import pytest
 import pytest_asyncio
 
+from shared.conversation.states import EffectState
 from shared.pipeline import words
 from shared.pipeline.turn import MOST_STARTS
 from shared.steps import Step
 from tests.crash import truth
-from tests.crash.host import DEADLY
+from tests.crash.host import DEADLY, LOOKED_UP
 from tests.crash.nursery import Nursery
 from tests.crash.people import PLAIN
 from tests.crash.points import Moment, Plan, counts
@@ -96,6 +97,36 @@ async def test_killed_when_the_platform_has_taken_it_and_before_we_hear(stage: S
     first, second = [call.parameters["text"] for call in stage.telegram.sent(chat)][:2]
     assert second.startswith(first), "the text that was taken without our hearing of it went out again"
     assert second.endswith("(This may be a repeat.)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "posts", "state"),
+    [("drop", 1, EffectState.DROPPED), ("repeat", 2, EffectState.DONE), ("check", 1, EffectState.DONE)],
+)
+async def test_killed_when_a_webhook_has_taken_a_post_and_before_we_hear(
+    answer: str, posts: int, state: EffectState, stage: Stage, report: Report
+) -> None:
+    """The webhook holds its answer: nobody knows whether it was posted, the person is asked, and what they say is done."""
+    row = report.aim(f"{Step.CALL_TOOL} ({answer})", Moment.INSIDE, 1)
+    stage.set(PRAXOS_QUESTION_HOURS="1")
+    chat, text, receiver = PLAIN[0], "once, please", stage.webhooks.holding
+    host = await stage.start("--can-look")
+    stage.traffic.say(chat, f'post "{text}" to {receiver.url}')
+    await until(lambda: stage.webhooks.posted(text), seconds=REACH_SECONDS, what="the post is there")
+    host.signal(signal.SIGKILL)
+    await host.end()
+    row.reached = True
+    receiver.release()
+    (stage.signs / LOOKED_UP).write_text(f"{text}\n")
+    await stage.start("--can-look")
+    await stage.press(chat, answer)
+    await stage.settle()
+    complaints = await stage.complaints()
+    row.result = f"asked, and done as they said: posted {posts} times" if not complaints else complaints[0]
+    assert complaints == []
+    assert len(stage.webhooks.posted(text)) == posts
+    [effect] = (await stage.documents(chat)).effects
+    assert effect.state is state
 
 
 @pytest.mark.parametrize("step", list(Step))

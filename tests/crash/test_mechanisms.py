@@ -13,12 +13,16 @@ from typing import Any
 import pytest
 
 from shared import ids, topology
-from shared.agent.turn import Control, Question
+from shared.agent.flushes import Flushes
+from shared.agent.turn import Control, Given, Pointer, Question
 from shared.conversation import lease, partition
 from shared.conversation.lease import Hold
 from shared.conversation.partition import Stored, Transaction
 from shared.conversation.states import LeaseState
+from shared.pipeline import turn_work
+from shared.pipeline.ledger import StoreLedger
 from shared.pipeline.sweeper import Sweeper
+from shared.pipeline.turn import Turns
 from shared.pipeline.webhook import Webhooks
 from shared.ports import Put, WebhookRequest, WebhookResponse
 from shared.queues.sqlite import SqliteBroker
@@ -26,7 +30,7 @@ from shared.settings import Sync
 from shared.topology import INBOUND
 from tests.fakes.channel import FakeChannel
 from tests.fakes.world import World
-from tests.unit.pipeline import test_intake, test_turns
+from tests.unit.pipeline import test_effects_once, test_intake, test_runs, test_turns
 
 Scenario = Callable[[World], Awaitable[None]]
 Switch = Callable[[pytest.MonkeyPatch], None]
@@ -124,15 +128,22 @@ async def what_is_not_verified_is_not_even_read(world: World) -> None:
 
 def entries_are_put(patch: pytest.MonkeyPatch) -> None:
     """The mailbox writes an entry whether or not it is there. The run's own id would notice, so that is put too."""
-    create = Transaction.create
+    create, save = Transaction.create, Transaction.save
 
     def put(self: Transaction, id: str, record: Any) -> None:
-        if record.kind in ("entry", "run"):
+        if record.kind == "entry":
             self.operations.append(Put(id, record.model_dump(mode="json", exclude_none=True)))
         else:
             create(self, id, record)
 
+    def put_new(self: Transaction, stored: Stored[Any], record: Any) -> None:
+        if record.kind == "run" and not stored.etag:
+            self.operations.append(Put(stored.id, record.model_dump(mode="json", exclude_none=True)))
+        else:
+            save(self, stored, record)
+
     patch.setattr(Transaction, "create", put)
+    patch.setattr(Transaction, "save", put_new)
 
 
 def the_epoch_stands_still(patch: pytest.MonkeyPatch) -> None:
@@ -214,6 +225,60 @@ def nobody_verifies(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FakeChannel, "verify", lambda *_, **__: None)
 
 
+def the_ledger_finds_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A call that writes is made without a look at whether it was made before."""
+
+    async def find(_: StoreLedger, *, key: str) -> None:
+        return None
+
+    patch.setattr(StoreLedger, "find", find)
+
+
+def nothing_is_flushed(patch: pytest.MonkeyPatch) -> None:
+    """A checkpoint is accepted that nobody has written."""
+
+    async def flush(self: Flushes) -> Pointer:
+        return Pointer(thread=self._name, checkpoint=self._held.threads[self._here].checkpoint["id"])
+
+    patch.setattr(Flushes, "flush", flush)
+
+
+def questions_are_put(patch: pytest.MonkeyPatch) -> None:
+    """An answer is written whatever the question has become meanwhile."""
+    save = Transaction.save
+
+    def put(self: Transaction, stored: Stored[Any], record: Any) -> None:
+        if record.kind == "question":
+            self.operations.append(Put(stored.id, record.model_dump(mode="json", exclude_none=True)))
+        else:
+            save(self, stored, record)
+
+    patch.setattr(Transaction, "save", put)
+
+
+def answers_are_given_once(patch: pytest.MonkeyPatch) -> None:
+    """Whoever goes on with a run after a crash is not told what was answered before it."""
+    given, told = turn_work._given, set[tuple[str, int]]()
+
+    def once(answered: Any) -> list[Given]:
+        new = [one for one in given(answered) if (one.interrupt, one.index) not in told]
+        told.update((one.interrupt, one.index) for one in new)
+        return new
+
+    patch.setattr(turn_work, "_given", once)
+
+
+def orchestrations_come_first(patch: pytest.MonkeyPatch) -> None:
+    """A run's orchestration is started, and only then is it written that the run is its own."""
+    turn = Turns._turn
+
+    async def wake_first(self: Turns, room: Any, hold: Any, work: Any) -> None:
+        await self._runs.wake(room.partition, work.run.record.event)
+        await turn(self, room, hold, work)
+
+    patch.setattr(Turns, "_turn", wake_first)
+
+
 @dataclass(frozen=True)
 class Mechanism:
     """What keeps a guarantee, how it is switched off, and the test that must notice."""
@@ -238,6 +303,31 @@ MECHANISMS: Sequence[Mechanism] = (
         "fresh broker ids", bells_of_one_id, every_bell_reaches_its_stage_where_the_broker_drops_ids_that_were_used
     ),
     Mechanism("verification before parsing", parsing_comes_first, what_is_not_verified_is_not_even_read),
+    Mechanism(
+        "the effects row, looked for before a call",
+        the_ledger_finds_nothing,
+        test_effects_once.test_a_call_that_left_before_the_process_froze_is_asked_about_and_not_made_again,
+    ),
+    Mechanism(
+        "the flush before a write",
+        nothing_is_flushed,
+        test_effects_once.test_a_call_that_left_before_the_process_froze_is_asked_about_and_not_made_again,
+    ),
+    Mechanism(
+        "the question's conditional write",
+        questions_are_put,
+        test_effects_once.test_of_two_first_answers_one_counts_whoever_writes_last,
+    ),
+    Mechanism(
+        "answers that are applied again",
+        answers_are_given_once,
+        test_effects_once.test_an_answer_is_applied_again_after_a_crash_before_anything_is_asked,
+    ),
+    Mechanism(
+        "the hand-over before the orchestration",
+        orchestrations_come_first,
+        test_runs.test_the_hand_over_is_written_before_an_orchestration_is_woken,
+    ),
     Mechanism("verification", nobody_verifies, test_intake.test_an_unverified_webhook_queues_nothing),
 )
 

@@ -92,8 +92,8 @@ async def test_a_call_that_left_before_the_process_froze_is_asked_about_and_not_
     tool = FrozenTool("post_webhook", Posting)
     process = TakenOver(world, tool)
     await world.arrive(POST)
-    await process.freeze(asyncio.create_task(process.first.turns.answer(world.bell())))
     try:
+        await process.freeze(asyncio.create_task(process.first.turns.answer(world.bell())))
         assert tool.calls == 1, "the call was made again"
         asked = await questions(world)
         assert [one.about for one in asked] == [QuestionKind.UNCERTAIN], "nobody was asked"
@@ -130,8 +130,8 @@ async def test_an_answer_is_applied_again_after_a_crash_before_anything_is_asked
     [question] = await questions(world)
     assert question.about is QuestionKind.APPROVAL
     await world.arrive("", n="press", kind=EventKind.PRESS, button=f"q:{question.token}:approve")
-    await process.freeze(asyncio.create_task(world.settle()))
     try:
+        await process.freeze(asyncio.create_task(world.settle()))
         await world.pass_(seconds=LONGER_THAN_A_LEASE)
         about = [one.about for one in await questions(world)]
         assert about == [QuestionKind.APPROVAL, QuestionKind.UNCERTAIN], "the approval did not count any more"
