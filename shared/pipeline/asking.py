@@ -212,7 +212,9 @@ class Asking:
                 if tool is not None and not isinstance(tool, Checkable):
                     ways = [way for way in ways if way != "check"]
                 what = words.shorter(_explained(tool, asked.arguments) or f"use {asked.tool}", words.NAMED)
-                return what, asked.text or words.uncertain(what=what, can_check="check" in ways), ways
+                if asked.text:
+                    return what, words.about(asked.text, what=what), ways
+                return what, words.uncertain(what=what, can_check="check" in ways), ways
 
 
 def _begun(text: str) -> str:

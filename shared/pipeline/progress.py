@@ -35,6 +35,7 @@ class ProgressDisplay:
         self._text = ""
         self._changed = asyncio.Event()
         self._handle = ""
+        self._noted = ""
         self._shown = False
         self._task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(FIRST_AFTER, self._start)
@@ -70,16 +71,22 @@ class ProgressDisplay:
     async def _quietly(self, progress: Progress | None) -> None:
         try:
             if self._room.channel.capabilities.sending is Sending.PAGE:
-                await self._write(progress)
+                await self._write((progress.text or THINKING) if progress else "")
             else:
                 self._handle = await self._room.channel.show(
                     address=self._address, progress=progress, handle=self._handle
                 )
+                await self._note(progress.text if progress else "")
         except PraxosError as error:
             log.debug("progress not shown", extra={"fields": {"error": str(error)}})
 
-    async def _write(self, progress: Progress | None) -> None:
+    async def _note(self, text: str) -> None:
+        """Where the platform shows it, only /status reads the record: a write for each new text."""
+        if text != self._noted:
+            await self._write(text)
+            self._noted = text
+
+    async def _write(self, text: str) -> None:
         transaction = Transaction()
-        text = (progress.text or THINKING) if progress else ""
         transaction.put(PROGRESS, ProgressRecord(text=text, since=self._since))
         await self._room.partition.commit(Step.SHOW_PROGRESS, transaction)

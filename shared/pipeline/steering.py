@@ -59,11 +59,13 @@ class Steering:
         def decide(record: ConversationRecord) -> Settled:
             now, busy = self._clock.now(), working is not None or record.working_since is not None
             since = working.started_at if working else record.working_since
+            # Between two segments nothing is shown: then it is what was done last.
+            doing = (progress.record.text if progress else "") or "".join(working.lately[-1:] if working else ())
             text = words.status(
                 working_for=now - since if since else None,
                 waiting=record.waiting,
                 model=self._model(),
-                doing=progress.record.text if progress and busy else "",
+                doing=doing if busy else "",
                 cost=words.cost(working) if working else "",
                 asks=[run.question for run in record.runs if run.waiting],
             )

@@ -94,6 +94,11 @@ def uncertain(*, what: str, can_check: bool) -> str:
     return f"I was interrupted and do not know whether this happened: {plain(what)}. {ways}"
 
 
+def about(text: str, *, what: str) -> str:
+    """A question in somebody else's words, and what it is about: it may be read days later, between other messages."""
+    return f"{text}\n\nIt is about this: {plain(what)}."
+
+
 def revision(*, waited: bool) -> str:
     """The question whether to go on after a change of the assistant itself."""
     when = "since I stopped to wait" if waited else "while I worked on this"

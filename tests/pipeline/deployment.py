@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from tests.fakes.telegram import FakeTelegram
 ROOT = Path(__file__).resolve().parents[2]
 STARTED = 120.0
 """Seconds for a host to start, beside nine others on two cores."""
+UP = ("local", "up")
 SOON = 60.0
 """Seconds to wait for what is promised without a deadline: a busy machine is no failure."""
 
@@ -57,11 +59,13 @@ class Deployment:
         self._numbers = itertools.count(5000)
         self._http: aiohttp.ClientSession | None = None
 
-    async def start(self, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str, program: tuple[str, ...] = UP, **settings: str
+    ) -> asyncio.subprocess.Process:
         """Start a host and wait until it says that it is ready."""
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "local", "up", *arguments),
+                *(sys.executable, "-m", *program, *arguments),
                 cwd=ROOT,
                 env={**os.environ, **self.settings, **settings},
                 stdout=asyncio.subprocess.PIPE,
@@ -119,6 +123,27 @@ class Deployment:
         assert await self.post(made) == 200
         return made
 
+    async def press(self, value: str, *, chat: int = 7) -> None:
+        """Press a button; the webhook has to take it."""
+        person = {"id": chat, "is_bot": False, "first_name": f"Person {chat}"}
+        private = {"id": chat, "type": "private", "first_name": f"Person {chat}"}
+        pressed = updates.press(value, chat=private, sender=person)
+        assert await self.post({**pressed, "update_id": next(self._numbers)}) == 200
+
+    async def button(self, label: str, *, chat: int = 7) -> str:
+        """Wait until a button is offered in a chat; return the value of the newest one."""
+        await until(
+            lambda: label in self.buttons(chat),
+            what=lambda: f"a button {label!r} in chat {chat}; it said {self.texts(chat)}",
+        )
+        return self.buttons(chat)[label]
+
+    def buttons(self, chat: int = 7) -> dict[str, str]:
+        """The buttons that were offered in a chat by their labels, the newest of each."""
+        markups = [call.parameters.get("reply_markup", {}) for call in self.telegram.sent(chat)]
+        rows = [row for markup in markups for row in markup.get("inline_keyboard", [])]
+        return {str(button["text"]): str(button["callback_data"]) for row in rows for button in row}
+
     def texts(self, chat: int = 7) -> list[str]:
         """What the bot has said in a chat."""
         return [str(call.parameters["text"]) for call in self.telegram.sent(chat) if "text" in call.parameters]
@@ -140,6 +165,16 @@ class Deployment:
         try:
             statement = f"SELECT count(*) FROM document WHERE kind = ?{conditions}"
             return int(connection.execute(statement, (kind, *fields.values())).fetchone()[0])
+        finally:
+            connection.close()
+
+    def documents(self, kind: str, *, chat: int = 7) -> list[dict[str, Any]]:
+        """The documents of a kind in a chat's conversation."""
+        connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
+        try:
+            statement = "SELECT body FROM document WHERE kind = ? AND partition LIKE ? ORDER BY n"
+            rows = connection.execute(statement, (kind, f"%:telegram:{updates.BOT_ID}:{chat}")).fetchall()
+            return [json.loads(body) for (body,) in rows]
         finally:
             connection.close()
 

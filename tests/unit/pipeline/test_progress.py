@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from shared.conversation.mailbox import address_of
+from shared.conversation.records import PROGRESS, ProgressRecord
 from shared.pipeline import progress
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.rooms import Room
@@ -35,3 +36,29 @@ def test_it_stops_although_something_was_said_in_the_same_moment(tmp_path: Path)
     loop.close()
     assert stopped
     assert world.channel.shown[-1] is None
+
+
+def test_status_names_it_also_where_the_platform_shows_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    loop = StillLoop(world.clock)
+    noted: list[str] = []
+
+    async def work() -> None:
+        partition = world.partition()
+        display = ProgressDisplay(
+            room=Room(partition=partition, channel=world.channel), address=address_of(world.say("")), clock=world.clock
+        )
+        display.say("3 of 6")
+        for stops in (False, True):
+            await (display.stop() if stops else asyncio.sleep(progress.FIRST_AFTER + 0.1))
+            found = await partition.load(PROGRESS, ProgressRecord)
+            noted.append(found.record.text if found else "")
+
+    task = loop.create_task(work())
+    for _ in range(20):
+        loop.run_until_quiet()
+        world.clock.pass_(seconds=0.5)
+    assert task.done()
+    loop.close()
+    assert noted == ["3 of 6", ""]
+    assert world.channel.shown == ["3 of 6", None]
