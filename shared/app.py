@@ -244,13 +244,7 @@ class App:
         def build() -> Assistant:
             from shared.agent.assistant import Assistant
 
-            return Assistant(
-                settings=self.settings,
-                models=self.models,
-                tools=list(self.tools.values()),
-                clock=self.clock,
-                checkpoints=self.checkpoints,
-            )
+            return Assistant(models=self.models, tools=list(self.tools.values()), checkpoints=self.checkpoints)
 
         return await asyncio.to_thread(build)
 

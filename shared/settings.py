@@ -87,7 +87,6 @@ class Settings(EnvironmentSettings):
         le=240,
         description="How long a turn works before it goes on as a long run.",
     )
-    turn_steps: int = Field(12, alias="PRAXOS_TURN_STEPS", gt=0, description="How many tool calls one turn may make.")
     segment_seconds: float = Field(
         240,
         alias="PRAXOS_SEGMENT_SECONDS",

@@ -8,27 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from shared.agent import revision
-from shared.agent.turn import Answer, Control, Outcome, Question, Said, Segment, SegmentControl
-from shared.ports import Checkpoints, Clock, Tool
-from shared.settings import Settings
+from shared.agent.turn import Control, Outcome, Said, Segment
+from shared.ports import Checkpoints, Tool
 
 if TYPE_CHECKING:
-    from shared.agent import graph, segment
+    from shared.agent import segment
     from shared.agent.models import Models
 
 
 class Assistant:
     """Answers questions with a chain of models and a set of tools."""
 
-    def __init__(
-        self, *, settings: Settings, models: Models, tools: Sequence[Tool], clock: Clock, checkpoints: Checkpoints
-    ) -> None:
-        self._settings = settings
+    def __init__(self, *, models: Models, tools: Sequence[Tool], checkpoints: Checkpoints) -> None:
         self._models = models
         self._tools = tools
-        self._clock = clock
         self._checkpoints = checkpoints
-        self._graph: graph.Graph | None = None
         self._agent: segment.Agent | None = None
         self._revision = ""
 
@@ -42,7 +36,7 @@ class Assistant:
             self._revision = await asyncio.to_thread(revision.revision, self._tools)
         return self._revision
 
-    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(self, *, segment: Segment, control: Control) -> Outcome:
         """Work on a segment of a run: until there is an answer, or it stops at questions, or is drained.
 
         Raises ModelUnavailable when no model answers now, Permanent when none ever will, BudgetSpent, TooLarge,
@@ -53,23 +47,15 @@ class Assistant:
 
         return await segments.work(agent=agent, checkpoints=self._checkpoints, segment=segment, control=control)
 
-    async def answer(self, *, question: Question, control: Control) -> Answer:
-        """Answer what a person said, calling tools on the way.
-
-        Raises ModelUnavailable when no model answers now, Permanent when none ever will, BudgetSpent, and whatever
-        `control` raises, such as LeaseLost.
-        """
-        built = await self._built()
-        from shared.agent import graph  # its libraries take seconds to import: `_built` has loaded them in a thread
-
-        return await graph.answer(graph=built, question=question, control=control)
-
     async def summarise(self, *, summary: str, said: Sequence[Said]) -> str:
-        """The running summary that takes the place of `summary` and the messages after it. Raises as `answer` does."""
-        await self._built()
-        from shared.agent import graph  # as above
+        """The running summary that takes the place of `summary` and the messages after it.
 
-        return await graph.summarise(models=self._models, summary=summary, said=said)
+        Raises ModelUnavailable when no model answers now, Permanent when none ever will.
+        """
+        await self._working()
+        from shared.agent import summary as summaries  # as above
+
+        return await summaries.summarise(models=self._models, summary=summary, said=said)
 
     async def _working(self) -> segment.Agent:
         if self._agent is None:
@@ -77,12 +63,3 @@ class Assistant:
             if self._agent is None:
                 self._agent = module.build(models=self._models, tools=self._tools)
         return self._agent
-
-    async def _built(self) -> graph.Graph:
-        if self._graph is None:
-            module = await asyncio.to_thread(import_module, "shared.agent.graph")
-            if self._graph is None:
-                self._graph = module.build(
-                    models=self._models, tools=self._tools, steps=self._settings.turn_steps, clock=self._clock
-                )
-        return self._graph

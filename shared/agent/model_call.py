@@ -11,11 +11,14 @@ from langchain_core.tools import BaseTool
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from shared.agent import compaction, prompt, repair
-from shared.agent.graph import NOTHING_SAID, REPAIRS
 from shared.agent.models import Models
 from shared.agent.work import CallNext, Handover, State, Work
 from shared.messages import BudgetSpent, ModelUnavailable, Permanent
 from shared.ports import Asking, Effect, Tool
+
+REPAIRS = 2
+"""How often in a row a model is asked again after malformed tool calls. After an empty answer it is asked once more."""
+NOTHING_SAID = "Sorry, I could not put an answer together. Please try again, perhaps in other words."
 
 
 class AskModel(AgentMiddleware[State, Work]):

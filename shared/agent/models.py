@@ -73,17 +73,8 @@ class Models:
         """The models in the order in which they are tried. Raises SettingError: a name or a key that is missing."""
         return [candidate.name for candidate in self._candidates()]
 
-    async def call(
-        self, *, messages: Sequence[BaseMessage], tools: Sequence[BaseTool] = (), seconds: float | None = None
-    ) -> Reply:
-        """Ask the first model that answers.
-
-        Raises ModelUnavailable when none does now, Permanent when none ever will, TimeoutError after `seconds`.
-        """
-        async with asyncio.timeout(seconds):
-            return await self._first_answer(messages, tools)
-
-    async def _first_answer(self, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> Reply:
+    async def call(self, *, messages: Sequence[BaseMessage], tools: Sequence[BaseTool] = ()) -> Reply:
+        """Ask the first model that answers. Raises ModelUnavailable when none does now, Permanent when none ever will."""
         failures: dict[str, _Failure] = {}
         waits: list[float] = []
         for candidate in self._candidates():

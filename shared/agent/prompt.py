@@ -44,17 +44,11 @@ def system(*, channel: str, summary: str) -> SystemMessage:
     return SystemMessage(text)
 
 
-async def message(question: Question) -> HumanMessage:
-    """The person's message: the context line, the text as it was written, then the files."""
-    text = f"{_context_line(question)}\n{question.text}"
-    blocks = await _file_blocks(question.attachments, files=question.context("").files)
-    if not blocks:
-        return HumanMessage(text, id=question.event)
-    return HumanMessage([{"type": "text", "text": text}, *blocks], id=question.event)
-
-
 def kept(question: Question) -> HumanMessage:
-    """The person's message as a run keeps it: its files are named beside it, and read when a model is asked."""
+    """The person's message as a run keeps it: the context line, then the text as it was written.
+
+    Its files are named beside it, and read when a model is asked.
+    """
     text = f"{_context_line(question)}\n{question.text}"
     beside = {kept_files.SENT: kept_files.dumped(question.attachments)} if question.attachments else {}
     return HumanMessage(text, id=question.event, additional_kwargs=beside)

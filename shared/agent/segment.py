@@ -21,16 +21,16 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command
 
 from shared import telemetry
-from shared.agent import afresh, arguments, asked, history, kept_files, prompt, tool_calls
+from shared.agent import afresh, arguments, asked, history, hooks, kept_files, prompt
 from shared.agent.approval import Approval
 from shared.agent.effects import Effects
 from shared.agent.flushes import Flushes
 from shared.agent.gate import Gate
-from shared.agent.graph import Nominal, run_hooks_inline
 from shared.agent.model_call import AskModel
 from shared.agent.models import Models
 from shared.agent.saver import SegmentSaver
-from shared.agent.turn import Answer, Asked, Given, Outcome, Permission, Pointer, Segment, SegmentControl
+from shared.agent.stand_ins import Nominal, declare
+from shared.agent.turn import Answer, Asked, Control, Given, Outcome, Permission, Pointer, Segment
 from shared.agent.work import Handover, State, Work
 from shared.ports import Checkpoints, Json, Tool
 
@@ -52,28 +52,28 @@ class Agent:
     model: AskModel
     saver: SegmentSaver
     tools: Mapping[str, Tool]
-    hooks: Sequence[AgentMiddleware[State, Work]]
+    middleware: Sequence[AgentMiddleware[State, Work]]
 
 
 def build(*, models: Models, tools: Sequence[Tool]) -> Agent:
     """Build the agent. It takes milliseconds, so it is kept."""
-    run_hooks_inline()
-    declared = tool_calls.declare(tools)
+    hooks.run_inline()
+    declared = declare(tools)
     by_name = {tool.name: tool for tool in tools}
     saver = SegmentSaver()
     model = AskModel(models=models, tools=by_name, declared=declared)
-    hooks: list[AgentMiddleware[State, Work]] = [
+    middleware: list[AgentMiddleware[State, Work]] = [
         model,
         Gate(tools=by_name),
         Approval(tools=by_name),
         Effects(tools=by_name),
     ]
-    light = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work)
-    graph = create_agent(Nominal(), declared, middleware=hooks, context_schema=Work, checkpointer=saver)
-    return Agent(graph=graph, light=light, model=model, saver=saver, tools=by_name, hooks=hooks)
+    light = create_agent(Nominal(), declared, middleware=middleware, context_schema=Work)
+    graph = create_agent(Nominal(), declared, middleware=middleware, context_schema=Work, checkpointer=saver)
+    return Agent(graph=graph, light=light, model=model, saver=saver, tools=by_name, middleware=middleware)
 
 
-async def work(*, agent: Agent, checkpoints: Checkpoints, segment: Segment, control: SegmentControl) -> Outcome:
+async def work(*, agent: Agent, checkpoints: Checkpoints, segment: Segment, control: Control) -> Outcome:
     """Work on one segment. Raises what `Assistant.work` says."""
     here = f"{segment.thread}#{uuid.uuid4().hex}"
     question = segment.question

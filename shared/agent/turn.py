@@ -194,20 +194,13 @@ class Ledger(Protocol):
 
 
 class Control(Protocol):
-    """The turn's side of the conversation with the agent."""
-
-    deadline: float
-    """On the clock's monotonic scale: when the turn's time is spent."""
+    """The run's side of the conversation with the agent."""
 
     async def before_step(self) -> None:
-        """Called before every model and tool call. Raises LeaseLost when the turn is no longer ours, and Stopped."""
+        """Called before every model and tool call. Raises LeaseLost when the run is no longer ours, and Stopped."""
 
     async def progress(self, text: str) -> None:
         """Tell the person what is being done. Best effort; returns at once."""
-
-
-class SegmentControl(Control, Protocol):
-    """The run's side of the conversation with the agent."""
 
     async def arrivals(self) -> Sequence[Question]:
         """What the person said since and the run has not seen yet, the oldest first, to be taken in now.

@@ -17,7 +17,7 @@ from langgraph.types import Command
 from shared.agent import arguments, kept_files
 from shared.agent.flushes import Flushes
 from shared.agent.saver import SegmentSaver, Waiting
-from shared.agent.turn import Cost, Permission, Segment, SegmentControl
+from shared.agent.turn import Control, Cost, Permission, Segment
 from shared.ports import ToolContext
 
 UNCERTAIN = "uncertain"
@@ -43,7 +43,7 @@ class Work:
     """One segment at work."""
 
     segment: Segment
-    control: SegmentControl
+    control: Control
     saver: SegmentSaver
     here: str
     """The segment's thread in the saver."""

@@ -28,7 +28,7 @@ Permit = Callable[[str, Effect], Permission]
 
 
 class RunControl:
-    """The agent's SegmentControl for one segment."""
+    """The agent's Control for one segment."""
 
     def __init__(
         self,

@@ -14,13 +14,13 @@ from shared.access.records import User
 from shared.agent.turn import (
     Answer,
     Budget,
+    Control,
     Given,
     Outcome,
     Permission,
     Pointer,
     Question,
     Segment,
-    SegmentControl,
     Stopped,
 )
 from shared.conversation.partition import Stored
@@ -87,7 +87,7 @@ class Worked:
 class Assistant(Protocol):
     """What a run needs of the agent, which is loaded on first use because its libraries are heavy."""
 
-    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(self, *, segment: Segment, control: Control) -> Outcome:
         """Work on a segment of a run."""
 
     async def revision(self) -> str:

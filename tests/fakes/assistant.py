@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from shared.agent.turn import Answer, Cost, Outcome, Question, Said, Segment, SegmentControl
+from shared.agent.turn import Answer, Control, Cost, Outcome, Question, Said, Segment
 
-Script = Callable[[Question, SegmentControl], Awaitable[str]]
-Course = Callable[[Segment, SegmentControl], Awaitable[Outcome]]
+Script = Callable[[Question, Control], Awaitable[str]]
+Course = Callable[[Segment, Control], Awaitable[Outcome]]
 """A whole segment: for agents that ask, pause and go on."""
 
 
@@ -29,7 +29,7 @@ class FakeAssistant:
     async def revision(self) -> str:
         return self.is_now
 
-    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(self, *, segment: Segment, control: Control) -> Outcome:
         question = segment.question
         self.asked.append(question)
         self.segments.append(segment)

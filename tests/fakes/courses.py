@@ -9,16 +9,16 @@ from shared.agent.turn import (
     Answer,
     Asked,
     AskKind,
+    Control,
     Cost,
     Outcome,
     Pointer,
     Segment,
-    SegmentControl,
 )
 from shared.conversation.states import EffectState
 from shared.ports import Effect
 
-Course = Callable[[Segment, SegmentControl], Awaitable[Outcome]]
+Course = Callable[[Segment, Control], Awaitable[Outcome]]
 COST = Cost(model="fake", model_calls=1, tool_calls=1, input_tokens=10, output_tokens=5)
 
 
@@ -54,14 +54,14 @@ def in_turn(*courses: Course) -> Course:
     """One course for each segment, the last one again and again."""
     left = list(courses)
 
-    async def course(segment: Segment, control: SegmentControl) -> Outcome:
+    async def course(segment: Segment, control: Control) -> Outcome:
         following = left.pop(0) if len(left) > 1 else left[0]
         return await following(segment, control)
 
     return course
 
 
-async def write(segment: Segment, control: SegmentControl, *, key: str, does: Callable[[], Awaitable[None]]) -> None:
+async def write(segment: Segment, control: Control, *, key: str, does: Callable[[], Awaitable[None]]) -> None:
     """One effect, through the ledger."""
     pointer = Pointer(thread=f"{segment.thread}.{key}", checkpoint=key)
     await control.ledger.start(key=key, tool="post", effect=Effect.WRITE, arguments="hash", attempt=1, pointer=pointer)

@@ -16,6 +16,7 @@ from shared.agent.turn import (
     Answer,
     Asked,
     AskKind,
+    Control,
     Cost,
     Effected,
     Given,
@@ -24,7 +25,6 @@ from shared.agent.turn import (
     Question,
     Said,
     Segment,
-    SegmentControl,
 )
 from shared.conversation.states import EffectState
 from shared.messages import LeaseLost, ModelUnavailable, Permanent
@@ -112,12 +112,12 @@ class Agent:
     async def summarise(self, *, summary: str, said: Sequence[Said]) -> str:
         return f"{summary}|{len(said)}"
 
-    async def work(self, *, segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(self, *, segment: Segment, control: Control) -> Outcome:
         return await _Work(self, segment, control).run()
 
 
 class _Work:
-    def __init__(self, agent: Agent, segment: Segment, control: SegmentControl) -> None:
+    def __init__(self, agent: Agent, segment: Segment, control: Control) -> None:
         self._agent = agent
         self._segment = segment
         self._control = control

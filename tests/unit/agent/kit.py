@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.agent.turn import Budget, Effected, Given, Permission, Pointer, Question, Said, Segment
+from shared.agent.assistant import Assistant
+from shared.agent.turn import Answer, Budget, Effected, Given, Permission, Pointer, Question, Said, Segment
 from shared.conversation.states import EffectState
 from shared.messages import Attachment, OutcomeUnknown
 from shared.ports import Effect, Json, StoredFile, Tool, ToolContext, ToolResult
@@ -118,7 +119,6 @@ class FakeLedger:
 class FakeControl:
     """A segment's control. `refuse` is raised before the step of that number, and `drain_at` is true from it on."""
 
-    deadline: float = 1060.0
     shown: list[str] = field(default_factory=list)
     steps: int = 0
     refuse: dict[int, Exception] = field(default_factory=dict)
@@ -172,6 +172,20 @@ def segment(
         answers=answers,
         afresh=afresh,
     )
+
+
+async def answer(assistant: Assistant, asked: Question | None = None, control: FakeControl | None = None) -> Answer:
+    """What the assistant answers in a run of one segment that held nothing."""
+    outcome = await assistant.work(segment=segment(asked), control=control or FakeControl())
+    assert outcome.answer
+    assert outcome.pointer is None
+    return outcome.answer
+
+
+def place(context: ToolContext) -> str:
+    """Where in the run a call stands: its key without the id of the model's message, which is a random one."""
+    event, _, position = context.key.partition("#")
+    return f"{event}#{position.rpartition('.')[2]}"
 
 
 def unknown(arguments: Any, context: ToolContext) -> Awaitable[ToolResult]:

@@ -11,7 +11,6 @@ from langchain_core.messages import BaseMessage, ToolMessage
 
 from shared.agent.assistant import Assistant
 from shared.agent.turn import Asked, Given, Outcome, Question
-from shared.settings import Settings
 from tests.fakes.chat_models import chain
 from tests.fakes.checkpoints import MemoryCheckpoints
 from tests.fakes.clock import ManualClock
@@ -32,13 +31,8 @@ class FakeRun:
     outcome: Outcome | None = None
 
     def assistant(self) -> Assistant:
-        clock = ManualClock()
         return Assistant(
-            settings=Settings.from_environ({}),
-            models=chain(*self.models, clock=clock),
-            tools=by_name(*self.tools),
-            clock=clock,
-            checkpoints=self.checkpoints,
+            models=chain(*self.models, clock=ManualClock()), tools=by_name(*self.tools), checkpoints=self.checkpoints
         )
 
     async def work(self, control: FakeControl | None = None, **fields: Any) -> Outcome:

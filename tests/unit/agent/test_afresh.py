@@ -98,6 +98,6 @@ def test_a_revision_changes_with_the_prompts(tmp_path, monkeypatch):
 def test_the_middleware_that_a_revision_names_is_the_graphs_and_none_has_a_node_of_its_own():
     agent = build(models=chain(scripted(AIMessage("x"))), tools=by_name(FakeTool()))
 
-    assert tuple(hook.name for hook in agent.hooks) == revision.MIDDLEWARE
+    assert tuple(hook.name for hook in agent.middleware) == revision.MIDDLEWARE
     for graph in (agent.graph, agent.light):
         assert set(graph.nodes) == {"__start__", "model", "tools"}

@@ -235,7 +235,7 @@ async def test_a_cancelled_probe_does_not_keep_others_away_for_good():
 
     model.script = type(model.script)([hangs])
     with pytest.raises(TimeoutError):
-        await models.call(messages=HELLO, seconds=0.05)
+        await asyncio.wait_for(models.call(messages=HELLO), 0.05)
     model.script = type(model.script)([AIMessage("back")])
 
     assert (await models.call(messages=HELLO)).message.text == "back"

@@ -18,7 +18,7 @@ import pytest
 
 from local import trace_html, trace_text
 from local.trace_scale import Scale
-from shared.agent.turn import Outcome, Segment, SegmentControl
+from shared.agent.turn import Control, Outcome, Segment
 from shared.messages import EventKind, NotTaken, Permanent
 from shared.pipeline.timeline_views import Happened, Item, Lane, Timeline, Tone
 from tests.fakes import courses
@@ -41,7 +41,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await made.arrive("second", n=2)
     await made.settle()
 
-    async def ask(segment: Segment, _: SegmentControl) -> Outcome:
+    async def ask(segment: Segment, _: Control) -> Outcome:
         return courses.asks(segment, courses.approval())
 
     made.assistant.course = ask

@@ -4,24 +4,17 @@ from langchain_core.messages import AIMessage
 
 from shared.agent.assistant import Assistant
 from shared.agent.models import Models
-from shared.settings import Settings
 from tests.fakes.chat_models import Provider, finder, parts, scripted
 from tests.fakes.checkpoints import MemoryCheckpoints
 from tests.fakes.clock import ManualClock
-from tests.unit.agent.kit import FakeControl, question
+from tests.unit.agent.kit import answer, question
 
 
 def agent(providers, *, tools=(), clock=None):
     clock = clock or ManualClock()
     environ = {"PRAXOS_MODEL": ",".join(f"{name}:test-model" for name in providers if name != "portkey")}
     models = Models(parts=parts(environ, clock=clock), build=finder(providers))
-    return Assistant(
-        settings=Settings.from_environ(environ),
-        models=models,
-        tools=tools,
-        clock=clock,
-        checkpoints=MemoryCheckpoints(),
-    )
+    return Assistant(models=models, tools=tools, checkpoints=MemoryCheckpoints())
 
 
 def spare():
@@ -30,4 +23,4 @@ def spare():
 
 
 async def ask(assistant, asked=None):
-    return await assistant.answer(question=asked or question("hello"), control=FakeControl())
+    return await answer(assistant, asked or question("hello"))

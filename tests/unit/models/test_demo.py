@@ -17,11 +17,10 @@ from shared.models.demo import phrases, reading, rules, sums, times
 from shared.models.demo.model import DemoModel
 from shared.models.demo.words import DEMO
 from shared.ports import ToolError, ToolResult
-from shared.settings import Settings
 from tests.fakes.chat_models import chain
 from tests.fakes.checkpoints import MemoryCheckpoints
 from tests.fakes.clock import ManualClock
-from tests.unit.agent.kit import FakeControl, FakeTool, MemoryFiles, question
+from tests.unit.agent.kit import FakeTool, MemoryFiles, answer, question
 
 EARLIER = [HumanMessage("x"), AIMessage("y")]
 CONTEXT = '<context now="2026-03-03T14:05+01:00" weekday="Tuesday" time_zone="Europe/Berlin" from="Ada">\n'
@@ -215,21 +214,13 @@ class Anything(BaseModel):
 
 
 def demo(*tools):
-    clock = ManualClock()
-    return Assistant(
-        settings=Settings.from_environ({}),
-        models=chain(DemoModel(), clock=clock),
-        tools=tools,
-        clock=clock,
-        checkpoints=MemoryCheckpoints(),
-    )
+    models = chain(DemoModel(), clock=ManualClock())
+    return Assistant(models=models, tools=tools, checkpoints=MemoryCheckpoints())
 
 
 async def said(text, *tools, **given):
-    answer = await demo(*tools).answer(
-        question=question(text, history=[Said(Role.PERSON, "x")], **given), control=FakeControl()
-    )
-    return answer.text
+    said = await answer(demo(*tools), question(text, history=[Said(Role.PERSON, "x")], **given))
+    return said.text
 
 
 def tool(name, result):

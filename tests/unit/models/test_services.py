@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 import pytest
 from llmock.scenarios import Reply, ToolCall, ToolFault
 
-from shared.agent.graph import NOTHING_SAID
+from shared.agent.model_call import NOTHING_SAID
 from shared.agent.turn import Role, Said
 from shared.messages import ModelUnavailable, Permanent
 from shared.models.gemini import GeminiProvider, GeminiSettings
 from shared.models.openai import OpenAIProvider, OpenAISettings
 from tests.fakes.clock import ManualClock
 from tests.fakes.model_server import GEMINI_ANSWER, OPENAI_ANSWER, SILENCE, Raw, answered, serving
-from tests.unit.agent.kit import FakeControl, FakeTool, MemoryFiles, question
+from tests.unit.agent.kit import FakeTool, MemoryFiles, place, question
 from tests.unit.models.kit import agent, ask, spare
 
 pytestmark = [
@@ -73,7 +73,7 @@ async def test_calls_tools_and_goes_on_with_their_results(llmock, mocked, servic
     answer = await ask(agent({service: mocked}, tools=[tool]))
 
     assert (answer.text, answer.tool_calls) == ("Done.", 2)
-    assert {arguments.text: context.key for arguments, context in tool.called} == {"a": "event#0.0", "b": "event#0.1"}
+    assert {arguments.text: place(context) for arguments, context in tool.called} == {"a": "event#0", "b": "event#1"}
     assert "said a" in str(llmock.last_request.body)
     assert "said b" in str(llmock.last_request.body)
 
@@ -232,7 +232,8 @@ async def test_the_same_completion_id_again_and_again_loses_no_message():
         answer = await ask(agent({"openai": provider("openai", server.url)}, tools=[tool]))
 
     assert answer.text == "fine"
-    assert [context.key for _, context in tool.called] == ["event#0.0", "event#1.0"]
+    assert [place(context) for _, context in tool.called] == ["event#0", "event#0"]
+    assert len({context.key for _, context in tool.called}) == 2
     sent = server.requests[-1].body["messages"]
     ids = [call["id"] for message in sent for call in message.get("tool_calls", [])]
     assert len(set(ids)) == 2
@@ -247,9 +248,7 @@ async def test_what_comes_before_the_last_message_stays_the_same_so_that_it_can_
         history = deque([Said(Role.PERSON, "a"), Said(Role.ASSISTANT, "b")])
         for text in ("c", "d"):
             clock.pass_(seconds=3600)
-            await assistant.answer(
-                question=question(text, history=list(history), clock=clock), control=FakeControl(deadline=1e9)
-            )
+            await ask(assistant, question(text, history=list(history), clock=clock))
             history += [Said(Role.PERSON, text), Said(Role.ASSISTANT, "fine")]
 
     first, second = [request.body["messages"] for request in server.requests]

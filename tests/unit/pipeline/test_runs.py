@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.agent.turn import Outcome, Segment, SegmentControl
+from shared.agent.turn import Control, Outcome, Segment
 from shared.conversation.records import Run, RunOwner
 from shared.conversation.states import EffectState, EntryState, QuestionState, RunState
 from shared.messages import BudgetSpent, EventKind, ModelUnavailable, Permanent, QueueUnavailable
@@ -24,22 +24,22 @@ async def run_of(world: World, event: str) -> Run:
     return found.record
 
 
-async def pause(segment: Segment, _: SegmentControl) -> Outcome:
+async def pause(segment: Segment, _: Control) -> Outcome:
     return courses.paused(segment)
 
 
-async def ask(segment: Segment, _: SegmentControl) -> Outcome:
+async def ask(segment: Segment, _: Control) -> Outcome:
     return courses.asks(segment, courses.approval())
 
 
 def say(text: str) -> courses.Course:
-    async def course(segment: Segment, _: SegmentControl) -> Outcome:
+    async def course(segment: Segment, _: Control) -> Outcome:
         return courses.said(text)
 
     return course
 
 
-async def tell_answers(segment: Segment, _: SegmentControl) -> Outcome:
+async def tell_answers(segment: Segment, _: Control) -> Outcome:
     return courses.said(" ".join(courses.answers(segment)))
 
 
@@ -129,7 +129,7 @@ async def test_an_ended_run_is_never_woken_and_never_begun_again(world: World) -
 
 
 async def test_a_run_waits_for_a_model_that_is_away_and_the_person_is_told_once(world: World) -> None:
-    async def away(segment: Segment, _: SegmentControl) -> Outcome:
+    async def away(segment: Segment, _: Control) -> Outcome:
         raise ModelUnavailable("away")
 
     world.assistant.course = courses.in_turn(pause, away, away, say("back again"))
@@ -146,7 +146,7 @@ async def test_a_run_waits_for_a_model_that_is_away_and_the_person_is_told_once(
 async def test_a_run_in_permanent_trouble_becomes_a_dead_letter_and_its_replay_goes_on_from_the_checkpoint(
     world: World,
 ) -> None:
-    async def broken(segment: Segment, _: SegmentControl) -> Outcome:
+    async def broken(segment: Segment, _: Control) -> Outcome:
         raise Permanent("no such model")
 
     world.assistant.course = courses.in_turn(pause, broken, say("now it works"))
@@ -163,11 +163,11 @@ async def test_a_run_in_permanent_trouble_becomes_a_dead_letter_and_its_replay_g
 
 
 async def test_a_spent_budget_says_what_was_done(world: World) -> None:
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         await control.progress("3 of 10")
         return courses.paused(segment)
 
-    async def spent(segment: Segment, _: SegmentControl) -> Outcome:
+    async def spent(segment: Segment, _: Control) -> Outcome:
         raise BudgetSpent("500 model calls")
 
     world.assistant.course = courses.in_turn(work, spent)
@@ -203,7 +203,7 @@ async def test_a_question_lets_the_conversation_go_on_and_its_answer_goes_in(wor
 
 
 async def test_the_same_question_is_asked_once_and_a_second_one_of_the_same_call_again(world: World) -> None:
-    async def ask_again(segment: Segment, _: SegmentControl) -> Outcome:
+    async def ask_again(segment: Segment, _: Control) -> Outcome:
         return courses.asks(segment, courses.approval(index=1))
 
     world.assistant.course = courses.in_turn(ask, ask_again, tell_answers)
@@ -247,7 +247,7 @@ async def test_a_question_that_nobody_answers_expires_with_the_stated_default(wo
 async def test_what_comes_in_while_a_run_works_is_seen_before_its_next_step(world: World) -> None:
     seen: list[str] = []
 
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         assert await control.arrivals() == ()
         await world.arrive("no, the other one", n=2)
         world.clock.pass_(seconds=1)
@@ -268,7 +268,7 @@ async def test_what_comes_in_while_a_run_works_is_seen_before_its_next_step(worl
 
 @pytest.mark.parametrize(("mode", "turns"), [("followup", 2), ("collect", 1), ("steer", 2)])
 async def test_what_waits_when_a_turn_begins_depends_on_the_mode(world: World, mode: str, turns: int) -> None:
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         await control.before_step()
         arrived = await control.arrivals()
         return courses.said(" + ".join([segment.question.text, *(one.text for one in arrived)]))
@@ -289,7 +289,7 @@ async def test_in_the_mode_interrupt_a_message_stops_the_run_and_gets_its_own_tu
     await world.settle()
     world.channel.sent.clear()
 
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         if segment.question.text == "first":
             await world.arrive("second", n=3)
             world.clock.pass_(seconds=1)
@@ -307,7 +307,7 @@ async def test_in_the_mode_interrupt_a_message_stops_the_run_and_gets_its_own_tu
 
 
 async def test_stop_ends_the_run_in_hand_and_everything_that_waits_behind_it(world: World) -> None:
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         await control.progress("3 of 10")
         await world.arrive("and then this", n=2)
         await world.arrive("/stop", n=3)
@@ -335,7 +335,7 @@ async def test_stop_ends_the_run_in_hand_and_everything_that_waits_behind_it(wor
 
 
 async def test_stop_cuts_a_step_that_takes_its_time(world: World) -> None:
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -366,7 +366,7 @@ async def test_stop_closes_the_question_of_a_run_that_waits(world: World) -> Non
 
 
 async def test_stop_tells_of_an_effect_that_may_have_happened(world: World) -> None:
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         await control.progress("Posting to example.org")
 
         async def never_heard_of_again() -> None:
@@ -385,7 +385,7 @@ async def test_stop_tells_of_an_effect_that_may_have_happened(world: World) -> N
 
 
 async def test_a_stop_that_comes_before_the_reply_is_written_wins(world: World) -> None:
-    async def work(segment: Segment, control: SegmentControl) -> Outcome:
+    async def work(segment: Segment, control: Control) -> Outcome:
         await world.arrive("/stop", n=2)
         return courses.said("too late")
 
@@ -416,7 +416,7 @@ async def test_new_stops_what_is_being_done(world: World) -> None:
 
 @pytest.mark.parametrize(("choice", "heard"), [("continue", "went on"), ("drop", words.DROPPED)])
 async def test_another_revision_of_the_agent_asks_before_it_goes_on(world: World, choice: str, heard: str) -> None:
-    async def go_on(segment: Segment, _: SegmentControl) -> Outcome:
+    async def go_on(segment: Segment, _: Control) -> Outcome:
         assert segment.afresh
         return courses.said("went on")
 

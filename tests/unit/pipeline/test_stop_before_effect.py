@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from shared.agent.turn import Outcome, Pointer, Segment, SegmentControl, Stopped
+from shared.agent.turn import Control, Outcome, Pointer, Segment, Stopped
 from shared.conversation.states import RunState
 from shared.ports import Effect
 from tests.fakes.world import World
 
 
 async def test_a_stop_right_before_the_row_is_written_wins(world: World) -> None:
-    async def course(segment: Segment, control: SegmentControl) -> Outcome:
+    async def course(segment: Segment, control: Control) -> Outcome:
         await control.before_step()
         await world.arrive("/stop", n=2)
         with pytest.raises(Stopped):

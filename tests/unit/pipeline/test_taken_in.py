@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.agent.turn import Answer, Cost, Outcome, Pointer, Segment, SegmentControl
+from shared.agent.turn import Answer, Control, Cost, Outcome, Pointer, Segment
 from shared.conversation.records import Entry
 from shared.ports import Effect
 from tests.fakes.world import World
@@ -11,7 +11,7 @@ from tests.fakes.world import World
 async def test_a_run_that_took_something_in_is_gone_on_with_after_a_crash(world: World) -> None:
     found: list[Entry | None] = []
 
-    async def course(segment: Segment, control: SegmentControl) -> Outcome:
+    async def course(segment: Segment, control: Control) -> Outcome:
         await control.arrivals()
         await world.arrive("and this", n=2)
         world.clock.pass_(seconds=1)

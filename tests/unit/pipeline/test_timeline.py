@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.agent.turn import Outcome, Segment, SegmentControl
+from shared.agent.turn import Control, Outcome, Segment
 from shared.conversation.records import SegmentEnd
 from shared.messages import EventKind, InboundEvent, ModelUnavailable, NotTaken, NotThere, Permanent, Refused
 from shared.pipeline.timeline_views import Happened, Item, Lane, Timeline, Tone
@@ -18,22 +18,22 @@ from tests.fakes.world import World
 SECRET = "what nobody else may read"
 
 
-async def pause(segment: Segment, _: SegmentControl) -> Outcome:
+async def pause(segment: Segment, _: Control) -> Outcome:
     return courses.paused(segment)
 
 
-async def ask(segment: Segment, _: SegmentControl) -> Outcome:
+async def ask(segment: Segment, _: Control) -> Outcome:
     return courses.asks(segment, courses.approval())
 
 
-async def tell(segment: Segment, _: SegmentControl) -> Outcome:
+async def tell(segment: Segment, _: Control) -> Outcome:
     return courses.said("done at last")
 
 
 def lasting(world: World, course: courses.Course, seconds: float) -> courses.Course:
     """A course that takes its time."""
 
-    async def slow(segment: Segment, control: SegmentControl) -> Outcome:
+    async def slow(segment: Segment, control: Control) -> Outcome:
         world.clock.pass_(seconds=seconds)
         return await course(segment, control)
 
@@ -148,7 +148,7 @@ async def test_an_effect_is_shown_with_its_end(world: World) -> None:
     async def post() -> None:
         world.clock.pass_(seconds=2)
 
-    async def write(segment: Segment, control: SegmentControl) -> Outcome:
+    async def write(segment: Segment, control: Control) -> Outcome:
         await courses.write(segment, control, key="k", does=post)
         return courses.said("posted")
 
@@ -160,7 +160,7 @@ async def test_an_effect_is_shown_with_its_end(world: World) -> None:
 
 
 async def test_a_message_that_a_run_took_in_says_whose(world: World) -> None:
-    async def hear(segment: Segment, control: SegmentControl) -> Outcome:
+    async def hear(segment: Segment, control: Control) -> Outcome:
         world.clock.pass_(seconds=4)
         assert await control.arrivals() == ()
         await world.arrive("and in red", n=2)

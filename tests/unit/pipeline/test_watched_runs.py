@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.agent.turn import Asked, AskKind, Cost, Outcome, Pointer, Segment, SegmentControl
+from shared.agent.turn import Asked, AskKind, Control, Cost, Outcome, Pointer, Segment
 from shared.conversation.lease import watched
 from tests.fakes.world import World
 
 
-async def _asks(segment: Segment, control: SegmentControl) -> Outcome:
+async def _asks(segment: Segment, control: Control) -> Outcome:
     asked = Asked(
         interrupt="i",
         index=0,

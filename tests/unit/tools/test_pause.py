@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared.agent.tool_calls import SECONDS
+from shared.agent.effects import SECONDS
 from shared.ports import Describing, Effect
 from shared.tools.pause import LONGEST, Pause
 from tests.fakes.tools import Desk
