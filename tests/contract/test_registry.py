@@ -56,7 +56,7 @@ def parts(tmp_path: Path) -> ports.Parts:
 
 def members(port: type) -> Iterator[str]:
     for each in port.__mro__:
-        if each.__module__ == ports.__name__:
+        if each.__module__.startswith(f"{ports.__name__}."):
             yield from (name for name in {**each.__annotations__, **vars(each)} if not name.startswith("_"))
 
 
