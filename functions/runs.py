@@ -15,13 +15,17 @@ ACTIVITY = "run_step"
 BELL = "bell"
 """The event that makes an orchestration look at its run. It carries nothing."""
 LOOKS = 25
-"""How many looks one history holds before the orchestration continues as new."""
+"""How many looks one history holds before the orchestration continues as new; it does so after each wait."""
 
 
 @blueprint.function_name(ORCHESTRATION)
 @blueprint.orchestration_trigger(context_name="context")
 def run(context: df.DurableOrchestrationContext) -> Generator[Any, Any, None]:
-    """Look, wait, look again. Bells that come in while it continues as new are lost: so it begins with a look."""
+    """Look, wait, and begin anew with a look: a bell that comes between the two executions is lost, and is made up for by it.
+
+    One execution waits once. The library hands a bell that came early to every later wait, so that the second one would
+    cancel a timer that nobody replaces; and a wait that a timer ended would take the bell of the next.
+    """
     reference = context.get_input()
     for _ in range(LOOKS):
         following = yield context.call_activity(ACTIVITY, reference)
@@ -32,6 +36,7 @@ def run(context: df.DurableOrchestrationContext) -> Generator[Any, Any, None]:
             yield context.task_any([timer, context.wait_for_external_event(BELL)])
             if not timer.is_completed:
                 timer.cancel()
+            break
     context.continue_as_new(reference)
 
 
