@@ -131,7 +131,9 @@ class Stops:
         )
 
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
-            for run in ended.runs:
+            for read in ended.runs:
+                # Read anew in each try: the sweeper may have written when to look at it next.
+                run = await room.partition.run(read.record.event) or read
                 over = {"state": RunState.STOPPED, "finished_at": now, "ttl": KEEP_FINISHED}
                 stopped = segment_ended(run.record, SegmentEnd.STOPPED, now)
                 transaction.save(run, stopped.with_(**over, wake_at=None, ring=None, until=None))
