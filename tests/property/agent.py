@@ -141,10 +141,10 @@ class _Work:
             if control.draining():
                 return Outcome(cost=self._spent(), pointer=await self._flush())
             await control.before_step()
-            if control.waiting() and not await control.ledger.find(key=state.call):
-                if (state.call, 0) not in self._given:
-                    state.call = ""  # skipped: the model sees first what came in
-                    continue
+            asked = (state.call, 0) in self._given
+            if control.waiting() and not asked and not await control.ledger.find(key=state.call):
+                state.call = ""  # skipped: the model sees first what came in
+                continue
             try:
                 state.ended(await self._step(*state.program[state.at]))
             except _Asks as asks:
@@ -210,7 +210,7 @@ class _Work:
             found = Effected(state=EffectState.UNCERTAIN, attempt=attempt, arguments="", why="")
 
     async def _settle(self, name: str, letter: str, found: Effected) -> str | int:
-        ledger, call = self._control.ledger, self._state.call
+        ledger, call, outside = self._control.ledger, self._state.call, self._agent.outside
         if found.state is EffectState.STARTED:
             await ledger.finish(key=call, state=EffectState.UNCERTAIN, result={}, why="cut")
         index, attempt = (1 if letter == "a" else 0), 1
@@ -226,7 +226,6 @@ class _Work:
                 attempt += 1
                 continue
             if (call, index) not in self._given:
-                outside = self._agent.outside
                 happened = await self._agent.process.call(f"check {name}", lambda: outside.has_happened(name))
                 state = EffectState.DONE if happened else EffectState.NOT_DONE
                 await ledger.finish(key=call, state=state, result={}, why="")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.conversation.partition import entry_id, run_id
-from shared.conversation.records import OUTBOX, RECORD
+from shared.conversation.records import RECORD
 from shared.messages import EventKind, InboundEvent
 from shared.ports import Partition
 from tests.property.agent import DO, DONE, NOT_DONE
@@ -24,9 +24,11 @@ def complaints(town: Town) -> list[str]:
     found = [*town.outside.wrong]
     if town.post.letters or town.post.instances:
         found.append(f"left: {town.post.letters} {town.post.instances}")
-    for process in town.processes:
-        if process.gate or process.tasks:
-            found.append(f"{process.name} still works on {[one.what for one in process.gate]}, {process.held}")
+    found += [
+        f"{process.name} still works on {[one.what for one in process.gate]}, {process.held}"
+        for process in town.processes
+        if process.gate or process.tasks
+    ]
     for partition in town.shelves.partitions:
         documents = {id: kept.body for id, kept in town.shelves.live(partition).items()}
         if RECORD in documents:
@@ -35,12 +37,7 @@ def complaints(town: Town) -> list[str]:
 
 
 def _conversation(town: Town, partition: Partition, documents: dict[str, Body]) -> Iterator[str]:
-    for id in (RECORD, OUTBOX):
-        if documents.get(id, {}).get("lease", {}).get("until"):
-            yield f"the lease of the {id} is held"
-    for id, body in documents.items():
-        if body.get("wake_at"):
-            yield f"{id} is still to be woken at {body['wake_at']}"
+    yield from _left(documents)
     said = [one for one in town.events if one.conversation == partition.key]
     taken = Counter(event for body in documents.values() if body["kind"] == "run" for event in body.get("taken", ()))
     for one in said:
@@ -51,11 +48,20 @@ def _conversation(town: Town, partition: Partition, documents: dict[str, Body]) 
     for body in documents.values():
         if body["kind"] == "run":
             yield from _run(town, body, documents)
+    yield from _order(documents)
+
+
+def _left(documents: dict[str, Body]) -> Iterator[str]:
+    """Nothing is held, nothing is due at any time, nothing is open."""
+    for id, body in documents.items():
+        if body.get("lease", {}).get("until"):
+            yield f"the lease of the {id} is held"
+        if body.get("wake_at"):
+            yield f"{id} is still to be woken at {body['wake_at']}"
         if body["kind"] == "part" and body["state"] != "sent":
             yield f"part {body['n']} is {body['state']}"
         if body["kind"] == "question" and body["state"] == "open":
             yield f"the question {body['text']} is open"
-    yield from _order(documents)
 
 
 def _event(event: InboundEvent, documents: dict[str, Body], taken: Counter[str]) -> Iterator[str]:
@@ -105,9 +111,7 @@ def _run(town: Town, run: Body, documents: dict[str, Body]) -> Iterator[str]:
     for name, result in said["log"]:
         happened = town.outside.happened[name]
         late = town.outside.allowed[name] or name in town.outside.looked_for
-        if (result == NOT_DONE and happened and not late) or (
-            result == DONE and _changes(town, name) and not happened
-        ):
+        if (result == NOT_DONE and happened and not late) or (result == DONE and _changes(town, name) and not happened):
             yield f"the person was told that {name} is {result}, and it happened {happened} times"
 
 

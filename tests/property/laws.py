@@ -86,12 +86,12 @@ class Laws:
             was, now = (old["state"] if old else START), body["state"]
             if was != now and (was, now) not in states:
                 yield f"{id} went from {was} to {now}"
-            if body["kind"] == "question" and old:
-                if old.get("answer") and old["answer"] != body.get("answer"):
-                    yield f"{id} had an answer already: {old['answer']['value']}, now {body['answer']['value']}"
-            if body["kind"] == "question" and was != now and now == QuestionState.ANSWERED:
-                if body["answer"]["value"].get("type") == "repeat":
-                    self._outside.allowed[body["arguments"]["effect"]] += 1
+            answer = body.get("answer")
+            if old and old.get("answer") and old["answer"] != answer:
+                yield f"{id} had an answer already: {old['answer']['value']}, now {answer}"
+            answered = body["kind"] == "question" and was != now and now == QuestionState.ANSWERED
+            if answered and answer["value"].get("type") == "repeat":
+                self._outside.allowed[body["arguments"]["effect"]] += 1
 
     def _work(self, who: str, step: Step, partition: Partition, before: Documents, after: Documents) -> Iterator[str]:
         for head, steps in WORK.items():

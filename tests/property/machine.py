@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+from enum import StrEnum
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -15,15 +15,40 @@ from tests.property.processes import How, Process, Ticket
 from tests.property.town import PROCESSES, Town
 
 CHATS = ("one", "two")
-SHOWN = int(os.environ.get("SHOWN", "150"))
+SHOWN = 150
 """Lines of what happened, the last ones, that a failure prints."""
+MOST = 10
+"""How many complaints: the first one is the cause, mostly."""
 WORDS = ("yes", "no", "repeat", "drop it", "check", "go on", "1", "tea")
 CHOICES = ("approve", "refuse", "check", "repeat", "drop", "continue", "0", "1", "edit")
 TIMES = (1, 6, 11, 31, 61, 130, 3_600, 43_300, 90_000)
 
-programs = st.text(st.sampled_from(sorted(STEPS)), max_size=4)
+MOMENTS = (
+    "turn.take turn.finish model load effect.start change effect.finish run.hand_over run.ask run.take run.finish wake"
+    " question.answer intake.ring send"
+).split()
+"""How calls begin that leave a process."""
+MOST_STEPS = 80
+"""How many steps a moment is waited for."""
+
+
+class Act(StrEnum):
+    """What happens at a moment."""
+
+    KILL_BEFORE = "kill before"
+    KILL_AFTER = "kill after"
+    FREEZE = "freeze"
+    STOP = "/stop"
+    NEW = "/new"
+
+
+programs = st.sampled_from(["", "q", "w"]) | st.text(st.sampled_from(sorted(STEPS)), max_size=4)
+long_programs = st.sampled_from(["q", "a", "u", "w", "s", "wq", "rw", "su"])
 chats = st.sampled_from(CHATS)
 numbers = st.integers(0, 11)
+orders = st.lists(numbers, min_size=4, max_size=25)
+at_once = st.booleans()
+"""Whether what somebody says is taken in while everything else stands still."""
 
 
 class Broken(AssertionError):
@@ -43,13 +68,45 @@ class Interleavings(RuleBasedStateMachine):
 
     # --- people ---
 
-    @rule(program=programs, chat=chats)
-    def say(self, program: str, chat: str) -> None:
+    @rule(program=programs, chat=chats, at_once=at_once)
+    def say(self, program: str, chat: str, at_once: bool) -> None:
         self.town.say(DO + program, chat=chat)
+        self._take_in(at_once)
 
     @rule(command=st.sampled_from(["/stop", "/stop", "/new", *(f"/queue {mode}" for mode in QueueMode)]), chat=chats)
     def command(self, command: str, chat: str) -> None:
         self.town.say(command, chat=chat)
+
+    @rule(program=long_programs, chat=chats, moment=st.sampled_from(MOMENTS), act=st.sampled_from(Act))
+    def at_a_moment(self, program: str, chat: str, moment: str, act: Act) -> None:
+        """Somebody writes; when a process is about to take a certain step, something happens to it."""
+        self.town.say(DO + program, chat=chat)
+        for _ in range(MOST_STEPS):
+            moves = self.town.moves()
+            found = next((one for one in moves if isinstance(one, Ticket) and one.what.startswith(moment)), None)
+            if found:
+                self._act(found, act, chat)
+                return
+            if moves:
+                self.town.move(moves[0])
+
+    def _act(self, ticket: Ticket, act: Act, chat: str) -> None:
+        process = ticket.process
+        match act:
+            case Act.KILL_BEFORE:
+                self.town.kill(process, None)
+            case Act.KILL_AFTER:
+                self.town.kill(process, process.gate.index(ticket))
+            case Act.FREEZE:
+                self.freeze_one(process)
+            case Act.STOP | Act.NEW:
+                self.town.say(str(act), chat=chat)
+                self.town.take_in()
+                self.work_quickly(4, newest=True)
+
+    def _take_in(self, at_once: bool) -> None:
+        if at_once:
+            self.town.take_in()
 
     @precondition(lambda self: self.town.tokens())
     @rule(which=numbers, choice=st.sampled_from(CHOICES), chat=chats, stranger=st.sampled_from([False] * 5 + [True]))
@@ -60,17 +117,29 @@ class Interleavings(RuleBasedStateMachine):
         self.town.press(f"q:{token}:{choice}", chat=chat, sender="bob" if stranger else "ann")
 
     @precondition(lambda self: self.town.tokens())
-    @rule(which=numbers)
-    def press_what_fits(self, which: int) -> None:
+    @rule(which=numbers, at_once=at_once)
+    def press_what_fits(self, which: int, at_once: bool) -> None:
         """A button that the question has."""
         tokens = self.town.tokens()
         choices = self.town.choices(token := tokens[-1 - which % len(tokens)])
         self.town.press(f"q:{token}:{choices[which % len(choices)]}", chat=CHATS[which % 2])
+        self._take_in(at_once)
 
     @precondition(lambda self: self.town.tokens())
-    @rule(word=st.sampled_from(WORDS), chat=chats)
-    def answer_in_words(self, word: str, chat: str) -> None:
+    @rule(which=numbers, order=orders)
+    def press_two_at_a_time(self, which: int, order: list[int]) -> None:
+        """Two buttons of a question, from two conversations."""
+        tokens = self.town.tokens()
+        choices = self.town.choices(token := tokens[-1 - which % len(tokens)])
+        for chat, choice in zip(CHATS, choices, strict=False):
+            self.town.press(f"q:{token}:{choice}", chat=chat)
+        self.work(order)
+
+    @precondition(lambda self: self.town.tokens())
+    @rule(word=st.sampled_from(WORDS), chat=chats, at_once=at_once)
+    def answer_in_words(self, word: str, chat: str, at_once: bool) -> None:
         self.town.say(word, chat=chat)
+        self._take_in(at_once)
 
     @rule(which=numbers)
     def deliver_again(self, which: int) -> None:
@@ -78,19 +147,20 @@ class Interleavings(RuleBasedStateMachine):
 
     # --- processes ---
 
-    @rule(order=st.lists(numbers, min_size=4, max_size=16))
+    @rule(order=orders)
     def work(self, order: list[int]) -> None:
         """Processes begin with what is there and go on with what they do, in this order."""
         for number in order:
             if moves := self.town.moves():
                 self.town.move(moves[number % len(moves)])
 
-    @rule(steps=st.integers(5, 60))
-    def work_quickly(self, steps: int) -> None:
-        """Nothing gets in the way for a while."""
+    @rule(steps=st.integers(5, 60), newest=st.booleans())
+    def work_quickly(self, steps: int, newest: bool) -> None:
+        """What began first goes on first, or what came last."""
         for _ in range(steps):
             if moves := self.town.moves():
-                self.town.move(moves[0])
+                calls = [one for one in moves if isinstance(one, Ticket)]
+                self.town.move(calls[-1] if newest and calls else moves[0])
 
     @rule(number=numbers, how=st.sampled_from([How.LOST, How.UNHEARD]))
     def lose(self, number: int, how: How) -> None:
@@ -105,7 +175,10 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def freeze(self, number: int) -> None:
-        process = self._busy(number)
+        self.freeze_one(self._busy(number))
+
+    def freeze_one(self, process: Process) -> None:
+        """One process at least goes on."""
         if sum(one.frozen for one in self.town.processes) < PROCESSES - 1:
             self.town.freeze(process)
 
@@ -165,4 +238,4 @@ class Interleavings(RuleBasedStateMachine):
 
     def _fail(self, found: list[str]) -> None:
         trace = self.town.laws.trace
-        raise Broken("\n".join([*trace[-SHOWN:], "", "NOT AS PROMISED:", *found]))
+        raise Broken("\n".join([*trace[-SHOWN:], "", "NOT AS PROMISED:", *found[:MOST]]))

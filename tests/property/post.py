@@ -70,9 +70,11 @@ class Post:
                 sessions.add(letter.session)
             if not letter.held and (letter.at is None or letter.at <= now):
                 found.append(letter)
-        for instance in self.instances.values():
-            if not instance.held and (instance.woken or (instance.until and instance.until <= now)):
-                found.append(instance)
+        found += [
+            one
+            for one in self.instances.values()
+            if not one.held and (one.woken or (one.until is not None and one.until <= now))
+        ]
         return found
 
     def take(self, one: Letter | Instance) -> int:

@@ -36,6 +36,8 @@ class Ticket:
     what: str
     call: Callable[[], Any]
     future: asyncio.Future[Any]
+    task: asyncio.Task[Any] | None = None
+    """Whose call it is."""
     of_store: bool = False
     """True where the other side may be away."""
     after_cut: Callable[[], None] | None = None
@@ -67,7 +69,7 @@ class Process:
         """Wait at the gate; then do it. What a call does outside is done in one go, as seen from here."""
         if self.dead:
             raise Killed
-        ticket = Ticket(self, what, call, self.loop.create_future(), of_store, after_cut)
+        ticket = Ticket(self, what, call, self.loop.create_future(), asyncio.current_task(), of_store, after_cut)
         self.gate.append(ticket)
         try:
             result: T = await ticket.future
@@ -100,7 +102,7 @@ class Process:
         else:
             ticket.future.set_result(result)
 
-    def start(self, work: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], None]) -> None:
+    def start(self, work: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], None]) -> asyncio.Task[Any]:
         """Work on something; `done` hears of its end, unless the process is gone by then."""
         task = self.loop.create_task(work)
         self.tasks.add(task)
@@ -113,6 +115,7 @@ class Process:
                 done(ended_task)
 
         task.add_done_callback(ended)
+        return task
 
     def kill(self) -> None:
         """Nothing that it was doing goes on, and nothing of it is heard of again."""

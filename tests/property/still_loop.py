@@ -11,6 +11,8 @@ from shared.ports import Clock
 class StillLoop(asyncio.BaseEventLoop):
     """Knows neither sockets nor threads. What it does next depends on nothing but what was asked of it."""
 
+    _clock_resolution: float
+
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._praxos_clock = clock
@@ -26,8 +28,11 @@ class StillLoop(asyncio.BaseEventLoop):
         self.run_forever()
 
     def select(self, timeout: float | None) -> list[Any]:
-        """Called by the base class once a round, with 0 where something is ready: otherwise it is quiet."""
-        if timeout != 0:
+        """Called by the base class once a round, with 0 where something is ready: otherwise it is quiet.
+
+        A timer that is due within the clock's resolution fires in this very round.
+        """
+        if timeout is None or timeout > self._clock_resolution:
             self.next_timer = timeout
             self.stop()
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import datetime
 from functools import partial
@@ -39,6 +40,7 @@ PROCESSES = 3
 STEP_SECONDS = 0.15
 """How long every call takes."""
 TURN_SECONDS = 5.0
+LONGEST_CLEANING_UP = 200.0
 MOST_MOVES = 5_000
 
 
@@ -57,6 +59,7 @@ class Town:
         self.settings = Settings.model_validate(given)
         self.events: list[InboundEvent] = []
         self._names = itertools.count(1)
+        self._gone: list[Process] = []
         self.processes = [self._process() for _ in range(PROCESSES)]
 
     def _process(self) -> Process:
@@ -139,17 +142,28 @@ class Town:
                 found.append((running[(n + one.delivery) % len(running)], one))
         return found
 
-    def move(self, move: Ticket | tuple[Process, Letter | Instance], how: How = How.DONE) -> None:
+    def move(
+        self, move: Ticket | tuple[Process, Letter | Instance], how: How = How.DONE, *, seconds: float = STEP_SECONDS
+    ) -> None:
         """Let one of them happen, and whatever follows at once."""
         if isinstance(move, Ticket):
             self._note(f"  {move.process.name} {move.what}" + (f": {how}" if how is not How.DONE else ""))
             move.process.let_through(move, how)
         else:
             self._begin(*move)
-        self.clock.pass_(seconds=STEP_SECONDS)
+        self.clock.pass_(seconds=seconds)
         self.loop.run_until_quiet()
 
-    def _begin(self, process: Process, one: Letter | Instance) -> None:
+    def take_in(self) -> None:
+        """Take in what people said, at once, while everything else stands still."""
+        running = [one for one in self.processes if not one.frozen]
+        for one in [one for one in self.post.ready() if isinstance(one, Letter) and one.queue == INBOUND]:
+            task = self._begin(running[one.n % len(running)], one)
+            self.loop.run_until_quiet()
+            while calls := [one for one in self.moves() if isinstance(one, Ticket) and one.task is task]:
+                self.move(calls[0], seconds=0)
+
+    def _begin(self, process: Process, one: Letter | Instance) -> asyncio.Task[Any]:
         delivery = self.post.take(one)
         process.held.append(one)
         self._note(f"  {process.name} begins with {_name(one)}")
@@ -164,7 +178,7 @@ class Town:
         else:
             stage = {TURNS: app.turns, BACKGROUND: app.background, OUTBOUND: app.deliveries}[one.queue]
             work = stage.answer(Bell.model_validate_json(one.body))
-        process.start(work, partial(self._ended, process, one, delivery))
+        return process.start(work, partial(self._ended, process, one, delivery))
 
     def _ended(self, process: Process, one: Letter | Instance, delivery: int, task: Any) -> None:
         if task.cancelled():
@@ -193,6 +207,7 @@ class Town:
         for task in list(process.tasks):
             task.cancel()
         self.processes[self.processes.index(process)] = self._process()
+        self._gone.append(process)
         self.loop.run_until_quiet()
 
     def freeze(self, process: Process) -> None:
@@ -283,8 +298,11 @@ class Town:
         """Let go of every task."""
         for process in self.processes:
             process.kill()
-            for task in list(process.tasks):
+        while left := [task for process in (*self.processes, *self._gone) for task in process.tasks]:
+            for task in left:  # each time it may wait for something else, such as a lock
                 task.cancel()
+            self.loop.run_until_quiet()
+            self.clock.pass_(seconds=LONGEST_CLEANING_UP)
         self.loop.run_until_quiet()
         self.loop.close()
 
