@@ -169,10 +169,10 @@ class Deployment:
             connection.close()
 
     def documents(self, kind: str, *, chat: int = 7) -> list[dict[str, Any]]:
-        """The documents of a kind in a chat's conversation."""
+        """The documents of a kind in a chat's conversation, in the order in which they came."""
         connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
         try:
-            statement = "SELECT body FROM document WHERE kind = ? AND partition LIKE ? ORDER BY n"
+            statement = "SELECT body FROM document WHERE kind = ? AND partition LIKE ? ORDER BY rowid"
             rows = connection.execute(statement, (kind, f"%:telegram:{updates.BOT_ID}:{chat}")).fetchall()
             return [json.loads(body) for (body,) in rows]
         finally:

@@ -81,7 +81,7 @@ async def handed_over(deployment: Deployment, *, chat: int) -> None:
 async def run_is(deployment: Deployment, state: str, *, chat: int) -> None:
     """Wait until the newest run of a chat is in a state."""
     await until(
-        lambda: deployment.documents("run", chat=chat)[-1]["state"] == state,
+        lambda: [run["state"] for run in deployment.documents("run", chat=chat)][-1:] == [state],
         what=lambda: f"{state}: {deployment.documents('run', chat=chat)}",
     )
 
