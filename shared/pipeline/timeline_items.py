@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from shared.conversation.partition import Stored
 from shared.conversation.records import (
@@ -19,15 +18,14 @@ from shared.conversation.records import (
     SegmentEnd,
 )
 from shared.conversation.states import (
-    DeadLetterState,
     EffectState,
     EntryState,
-    PartState,
     QuestionState,
     RunState,
 )
 from shared.messages import InboundEvent, said
-from shared.pipeline.timeline_views import LANES, Happened, Item, Lane, Tone
+from shared.pipeline import timeline_ends
+from shared.pipeline.timeline_views import LANES, Happened, Item, Lane, Tone, many
 
 _SEGMENT_TONES: Mapping[SegmentEnd, Tone] = {
     SegmentEnd.FINISHED: Tone.GOOD,
@@ -50,14 +48,6 @@ _RUN_TONES: Mapping[RunState, Tone] = {
     RunState.FAILED: Tone.BAD,
 }
 _EFFECT_TONES: Mapping[EffectState, Tone] = {EffectState.DONE: Tone.GOOD, EffectState.UNCERTAIN: Tone.BAD}
-_PART_TONES: Mapping[PartState, Tone] = {
-    PartState.PENDING: Tone.WAITING,
-    PartState.SENDING: Tone.WAITING,
-    PartState.SENT: Tone.GOOD,
-    PartState.REFUSED: Tone.BAD,
-    PartState.DROPPED: Tone.BAD,
-    PartState.UNCERTAIN: Tone.BAD,
-}
 _ASKS: Mapping[QuestionKind, str] = {
     QuestionKind.APPROVAL: "asks for approval",
     QuestionKind.CHOICE: "asks for a choice",
@@ -65,8 +55,6 @@ _ASKS: Mapping[QuestionKind, str] = {
     QuestionKind.UNCERTAIN: "asks about a call that may have happened",
     QuestionKind.REVISION: "asks whether to go on as it was changed",
 }
-_GIVEN_UP = (PartState.REFUSED, PartState.DROPPED, PartState.UNCERTAIN)
-_LONGEST_REASON = 400
 
 
 @dataclass(slots=True)
@@ -115,9 +103,9 @@ def _items(of: Belongings) -> Iterator[Item]:
     for effect in of.effects:
         yield _effect(effect)
     for part in of.parts:
-        yield from _part(part, of)
+        yield from timeline_ends.sent(part, parts=of.parts, letters=of.letters)
     for letter in of.letters:
-        yield from _letter(letter.record)
+        yield from timeline_ends.dead(letter.record)
 
 
 def _intake(event: InboundEvent, entry: Entry | None) -> Iterator[Item]:
@@ -162,13 +150,13 @@ def _run(run: Run) -> Item:
     details = [f"worked for {run.worked_seconds:.1f} s" if run.worked_seconds else ""]
     if run.model:
         details.append(
-            f"{run.model}: {_many(run.model_calls, 'call')}, {run.input_tokens} tokens in, {run.output_tokens} out"
+            f"{run.model}: {many(run.model_calls, 'call')}, {run.input_tokens} tokens in, {run.output_tokens} out"
         )
     details += [
-        _many(run.tool_calls, "tool call") if run.tool_calls else "",
+        many(run.tool_calls, "tool call") if run.tool_calls else "",
         "handed over to an orchestration" if run.owner is RunOwner.DURABLE else "",
         f"took in {', '.join(run.taken)}" if run.taken else "",
-        f"waits for something that is away, after {_many(run.attempt, 'try')}" if run.until and run.attempt else "",
+        f"waits for something that is away, after {many(run.attempt, 'try')}" if run.until and run.attempt else "",
     ]
     return Item(
         lane=Lane.TURN,
@@ -244,99 +232,6 @@ def _effect(effect: EffectRecord) -> Item:
         details=(f"a {effect.effect} effect",),
         text="\n".join(filter(None, (effect.about, effect.why))),
     )
-
-
-def _part(stored: Stored[Part], of: Belongings) -> Iterator[Item]:
-    part = stored.record
-    begun = part.at or part.tried_at or part.sent_at
-    if begun is None:  # older than the field, and never tried: there is no time to show it at
-        return
-    is_open = part.state in (PartState.PENDING, PartState.SENDING)
-    details = [
-        f"part {part.n} of the outbox",
-        f"tried {_many(part.attempt + 1, 'time')}" if part.attempt else "",
-        f"of {_many(part.unknown, 'try')} nobody knows whether it arrived" if part.unknown else "",
-        "a second send may be a repeat" if part.repeat else "",
-    ]
-    words = part.payload.get("text")
-    words = words if isinstance(words, str) else ""
-    yield Item(
-        lane=Lane.DELIVERY,
-        at=begun,
-        lasts=True,
-        until=part.sent_at or _given_up_at(stored, of),
-        open=is_open,
-        what=f"{_name(part)}: {part.state}",
-        tone=_PART_TONES.get(part.state, Tone.PLAIN),
-        details=tuple(filter(None, details)),
-        length=len(words),
-        text=words,
-    )
-    if part.tried_at and (part.attempt or part.unknown):
-        yield Item(lane=Lane.DELIVERY, at=part.tried_at, what=f"{_name(part)}: first try", tone=Tone.WAITING)
-
-
-def _name(part: Part) -> str:
-    """What a part's message is, from the name that its stage gave it."""
-    if part.message.startswith("stopped:"):
-        return "what was stopped"
-    last = part.message.rpartition(":")[2]
-    names = {
-        "reply": "reply",
-        "asked": "question",
-        "reminder": "question again",
-        "expired": "notice of the end of a question",
-        "answer": "answer",
-        "waits": "notice of trouble",
-        "handled": "notice that it works again",
-    }
-    return names.get(last, "notice" if part.notice else "message")
-
-
-def _given_up_at(part: Stored[Part], of: Belongings) -> datetime | None:
-    """When a part was given up, or moved on: its dead letter knows, or that of another part of its message."""
-    if part.record.state not in (*_GIVEN_UP, PartState.MOVED):
-        return None
-    same = {one.id for one in of.parts if one.record.message == part.record.message}
-    for letter in of.letters:
-        if letter.record.subject in same:
-            replayed = part.record.state is PartState.MOVED and letter.record.actions
-            return letter.record.actions[-1].at if replayed else letter.record.at
-    return None
-
-
-def _letter(letter: DeadLetter) -> Iterator[Item]:
-    failures = [(one.at, one.reason) for one in letter.earlier] + [(letter.at, letter.reason)]
-    is_open = letter.state is DeadLetterState.OPEN
-    yield Item(
-        lane=Lane.DEAD_LETTERS,
-        at=failures[0][0],
-        lasts=True,
-        until=None if is_open or not letter.actions else letter.actions[-1].at,
-        open=is_open,
-        what=f"dead letter about the {letter.about}: {letter.state}",
-        tone=Tone.BAD if is_open else Tone.PLAIN,
-        length=len(letter.words),
-        text=letter.words,
-    )
-    for at, reason in failures:
-        shown = _short(reason)
-        yield Item(lane=Lane.DEAD_LETTERS, at=at, what="could not be handled", tone=Tone.BAD, details=(shown,))
-    if letter.told_at:
-        yield Item(lane=Lane.DEAD_LETTERS, at=letter.told_at, what="the person was told")
-    for action in letter.actions:
-        note = (_short(action.note),) if action.note else ()
-        yield Item(lane=Lane.DEAD_LETTERS, at=action.at, what=f"{action.what} by {action.who}", details=note)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
-
-
-def _many(count: int, what: str) -> str:
-    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
-    return f"{count} {what if count == 1 else plural}"
 
 
 def rest(parts: Sequence[Stored[Part]], letters: Sequence[Stored[DeadLetter]]) -> Belongings | None:

@@ -77,3 +77,9 @@ class Timeline(Word):
     happened: tuple[Happened, ...]
     notes: tuple[str, ...] = ()
     """What is not shown, and why."""
+
+
+def many(count: int, what: str) -> str:
+    """A count and what is counted: `1 try`, `2 tries`."""
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"

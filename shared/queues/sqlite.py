@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from shared import owners, telemetry
-from shared.messages import Conflict, PraxosError, QueueUnavailable, Refused
+from shared import telemetry
+from shared.messages import Conflict, QueueUnavailable, Refused
 from shared.ports import Clock, Parts, QueueMessage, Received
-from shared.queues import sqlite_holders as holders
 from shared.queues import sqlite_receive as receiving
 from shared.queues import sqlite_send as sending
 from shared.queues import sqlite_settle as settling
 from shared.queues.sqlite_paths import LOCK_LENGTH, QueuePath, paths
+from shared.queues.sqlite_presence import Presence
 from shared.queues.sqlite_receive import Locked, Look
 from shared.queues.sqlite_schema import SCHEMA, VERSION
 from shared.queues.takers import Take, Taker, Takers
@@ -33,8 +31,6 @@ T = TypeVar("T")
 FILE = "queues.db"
 POLL_SECONDS = 0.25
 """How often a waiter looks by itself: for locks that ended, and for a datagram that got lost."""
-GONE_SECONDS = 1.0
-"""How often the locks of processes that are gone are looked for."""
 SHARE_SECONDS = 0.005
 """How long the removal of a message may wait for another write, to share its transaction."""
 
@@ -56,17 +52,11 @@ class SqliteBroker:
         self._queues = queues
         self._paths = paths(queues)
         self._wakeups = Wakeups()
+        self._presence = Presence(file=self._file, wakeups=self._wakeups)
         self._takers = Takers()
         self._freeing: set[asyncio.Task[None]] = set()
-        self._process = owners.this_process()
-        self._number: int | None = None
-        self._joining: asyncio.Future[int] | None = None
-        self._listening: set[str] = set()
         self._held: dict[tuple[str, str], str] = {}
-        self._others: list[holders.Holder] = []
-        self._others_read = self._gone_checked = -GONE_SECONDS
         self._poll: asyncio.TimerHandle | None = None
-        self._voiding: asyncio.Task[None] | None = None
         self._closed = False
 
     # --- sending
@@ -89,9 +79,9 @@ class SqliteBroker:
 
         received, dead = await self._file.write(write, then=lambda locked: self._hand(queue, taker, locked))
         if not {message.id for message in messages} <= {message.id for message in received}:
-            self._ring(queue, sessions)
+            self._presence.ring(queue, sessions)
         if dead:
-            self._ring(queue + DEAD_LETTER_SUFFIX, {""})
+            self._presence.ring(queue + DEAD_LETTER_SUFFIX, {""})
 
     def _hand(self, queue: str, taker: Taker | None, locked: Locked) -> None:
         received, _ = locked
@@ -115,7 +105,7 @@ class SqliteBroker:
             await self._file.write(lambda c: receiving.put_back(c, messages))
         except QueueUnavailable as error:
             _log.warning("messages stay locked until their locks expire: %s", error)
-        self._ring(queue, {message.session if self._paths[queue].sessions else "" for message in messages})
+        self._presence.ring(queue, {message.session if self._paths[queue].sessions else "" for message in messages})
 
     # --- receiving
 
@@ -124,7 +114,7 @@ class SqliteBroker:
         path = self._path(queue)
         if path.sessions:
             raise Refused(f"{queue} has sessions: accept one of them")
-        holder = await self._join()
+        holder = await self._presence.join()
         return await self._take(
             path,
             "",
@@ -138,7 +128,7 @@ class SqliteBroker:
     ) -> Sequence[Received]:
         """Lock what is there; where nothing is, wait once until something is handed over or may be there."""
         if timeout > 0:
-            await self._listen([path.name])
+            await self._presence.listen([path.name])
         free, due = self._file.read(look)
         if free or (due is not None and due <= self._now()):
             return await self._lock_now(path, take)
@@ -158,7 +148,7 @@ class SqliteBroker:
         now = self._now()
         received, dead = await self._file.write(lambda c: take(c, now))
         if dead:
-            self._ring(path.name + DEAD_LETTER_SUFFIX, {""})
+            self._presence.ring(path.name + DEAD_LETTER_SUFFIX, {""})
         return received
 
     async def accept_session(self, *, queue: str) -> str | None:
@@ -166,7 +156,7 @@ class SqliteBroker:
         path = self._path(queue)
         if not path.sessions:
             raise Refused(f"{queue} has no sessions")
-        holder = await self._join()
+        holder = await self._presence.join()
         now = self._now()
         if not self._file.read(lambda c: receiving.available(c, path, now)):
             return None
@@ -195,7 +185,7 @@ class SqliteBroker:
         if lock is not None:
             path, now = self._path(queue), self._now()
             await self._file.write(lambda c: receiving.release_session(c, path, session, lock, now))
-            self._ring(queue, {""})
+            self._presence.ring(queue, {""})
 
     # --- settling
 
@@ -220,7 +210,9 @@ class SqliteBroker:
     async def abandon(self, *, message: Received) -> None:
         """Give it back at once. Raises Conflict when the lock was lost."""
         dead = await self._settle(settling.abandon, message)
-        self._ring(message.queue + DEAD_LETTER_SUFFIX if dead else message.queue, {"" if dead else message.session})
+        self._presence.ring(
+            message.queue + DEAD_LETTER_SUFFIX if dead else message.queue, {"" if dead else message.session}
+        )
 
     async def dead_letter(self, *, message: Received, reason: str, description: str) -> None:
         """Move it to the queue's dead-letter queue. Raises Conflict when the lock was lost."""
@@ -228,7 +220,7 @@ class SqliteBroker:
         if path.max_deliveries is None:
             raise Refused(f"{message.queue} is a dead-letter queue: what is in it cannot be dead-lettered again")
         await self._file.write(lambda c: settling.dead_letter(c, path, message, now, reason, description))
-        self._ring(message.queue + DEAD_LETTER_SUFFIX, {""})
+        self._presence.ring(message.queue + DEAD_LETTER_SUFFIX, {""})
 
     async def _settle(self, function: Callable[..., T], message: Received, *, patience: float = 0.0) -> T:
         path, now = self._path(message.queue), self._now()
@@ -238,8 +230,8 @@ class SqliteBroker:
 
     async def wait(self, *, queues: Sequence[str], timeout: float, session: str = "") -> None:
         """Return when there may be something to receive, in the held `session` if one is given, or after `timeout`."""
-        await self._join()
-        await self._listen(queues)
+        await self._presence.join()
+        await self._presence.listen(queues)
         keys = [key(queue, session) for queue in queues]
         if self._closed or any(self._available(one) for one in keys):
             return
@@ -268,53 +260,7 @@ class SqliteBroker:
             return
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
         self._wakeups.wake([one for one in waiting if self._available(one)])
-        if time.monotonic() - self._gone_checked >= GONE_SECONDS and (self._voiding is None or self._voiding.done()):
-            self._voiding = asyncio.get_running_loop().create_task(self._void_gone())
-
-    async def _void_gone(self) -> None:
-        self._gone_checked = time.monotonic()
-        others = [each for each in self._file.read(holders.all_holders) if each.process != self._process]
-        gone = [each for each in others if owners.gone(each.process)]
-        try:
-            for holder in gone:
-                await self._file.write(partial(holders.void, number=holder.number))
-        except QueueUnavailable as error:
-            _log.warning("locks of ended processes stay until they expire: %s", error)
-        self._wakeups.wake(self._wakeups.waiting() if gone else ())
-
-    def _ring(self, queue: str, sessions: set[str]) -> None:
-        keys = [key(queue, session) for session in sessions]
-        self._wakeups.wake(keys)
-        if time.monotonic() - self._others_read > POLL_SECONDS:
-            self._read_others()
-        ports = [holder.port for holder in self._others if queue in holder.queues]
-        if ports:
-            self._wakeups.tell(ports, keys)
-
-    def _read_others(self) -> None:
-        self._others_read = time.monotonic()
-        self._others = [each for each in self._file.read(holders.all_holders) if each.number != self._number]
-
-    async def _join(self) -> int:
-        """Register this broker once; return its number. Raises QueueUnavailable."""
-        if self._number is None:
-            if self._joining is None or self._joining.done():
-                self._joining = asyncio.ensure_future(self._register())
-            self._number = await asyncio.shield(self._joining)
-        return self._number
-
-    async def _register(self) -> int:
-        port = await self._wakeups.listen()
-        number = await self._file.write(lambda c: holders.add(c, self._process, port))
-        await self._void_gone()
-        return number
-
-    async def _listen(self, queues: Sequence[str]) -> None:
-        if self._listening.issuperset(queues):
-            return
-        self._listening.update(queues)
-        number = await self._join()
-        await self._file.write(partial(holders.listen, number=number, queues=self._listening))
+        self._presence.look_for_gone()
 
     # --- the rest
 
@@ -340,13 +286,6 @@ class SqliteBroker:
         self._closed = True
         if self._poll:
             self._poll.cancel()
-        try:
-            if self._joining:
-                number = await self._joining
-                await self._file.write(lambda c: holders.void(c, number))
-            if self._voiding:
-                await self._voiding
-        except PraxosError as error:
-            _log.warning("locks stay until they expire: %s", error)
+        await self._presence.leave()
         self._wakeups.close()
         await self._file.close()

@@ -141,7 +141,7 @@ def test_only_the_composition_root_reads_the_environment():
         if re.search(r"os\.(environ|getenv)", path.read_text())
     ]
 
-    assert reading == ["shared/app.py"]
+    assert reading == ["shared/foundation.py"]
 
 
 @pytest.mark.parametrize(
