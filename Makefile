@@ -29,7 +29,7 @@ test: $(TEST) ## Run all tests but the crash suite (ARGS="-k word" for some)
 	@exec $(BIN) -m pytest -n 2 --dist loadfile --ignore=tests/crash $(ARGS)
 
 crash: $(TEST) ## Kill, freeze and starve the host at every durable step (ARGS="--share 0.2 --seed 7" for a part)
-	@exec $(BIN) -m pytest tests/crash $(ARGS)
+	@exec $(BIN) -m pytest tests/crash -n 3 $(ARGS)
 
 lint: $(TEST) ## Check style, types, the direction of imports and the generated files
 	$(BIN) -m ruff check .

@@ -159,7 +159,7 @@ class Stage:
 
     # --- the end ---
 
-    async def settle(self, *, seconds: float = 40) -> None:
+    async def settle(self, *, seconds: float = 100) -> None:
         """Wait until everything that was said is dealt with."""
         store = truth.open_store(self.home)
         left: list[str] = []

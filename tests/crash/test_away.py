@@ -38,7 +38,7 @@ async def test_away_for_ten_lock_durations_under_load(stage: Stage, report: Repo
     row.reached = True
     stop.set()
     await talking
-    await stage.settle(seconds=60)
+    await stage.settle(seconds=100)
     complaints = await stage.complaints()
     row.result = "as promised" if not complaints else complaints[0]
     assert complaints == []

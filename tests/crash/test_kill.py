@@ -171,7 +171,7 @@ async def test_killed_at_random_moments(half: int, stage: Stage, report: Report,
         assert await host.end() == -signal.SIGKILL
         row.reached, row.result = True, f"after {pause:.2f} s"
     await stage.start()
-    await stage.settle(seconds=90)
+    await stage.settle(seconds=150)
     assert await stage.complaints() == []
 
 
