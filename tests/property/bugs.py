@@ -12,7 +12,6 @@ from shared.conversation.partition import ConversationPartition, Transaction
 from shared.conversation.records import ConversationRecord
 from shared.conversation.states import EffectState
 from shared.pipeline import run_end, work
-from shared.pipeline.hand_over import HandOver
 from shared.pipeline.ledger import StoreLedger
 from shared.ports import Put, Replace
 from shared.steps import Step
@@ -94,18 +93,6 @@ class _Deaf:
         return getattr(self._work, name)
 
 
-def _nobody_watches_over_what_was_handed_over(patch: pytest.MonkeyPatch) -> None:
-    """A run is handed over without a time at which somebody looks whether it goes on."""
-    write = HandOver._write
-
-    async def unwatched(
-        self: HandOver, step: Any, at_work: Any, worked: Any, change: Any, wake_at: Any, state: Any
-    ) -> None:
-        await write(self, step, at_work, worked, change, None, state)  # type: ignore[arg-type]  # the bug
-
-    patch.setattr(HandOver, "_write", unwatched)
-
-
 def _entries_are_settled_too_far(patch: pytest.MonkeyPatch) -> None:
     """What a run takes in counts as settled with everything before it, the run's own entry too."""
     counted = work._counted
@@ -122,6 +109,5 @@ BUGS: Mapping[str, Plant] = {
     "the end of a turn is written unconditionally": _whoever_had_the_lease_writes,
     "another epoch is overlooked": _another_epoch_is_overlooked,
     "the end does not look for a stop": _a_stop_is_not_looked_for_in_the_end,
-    "nobody watches over what was handed over": _nobody_watches_over_what_was_handed_over,
     "entries are settled too far": _entries_are_settled_too_far,
 }
