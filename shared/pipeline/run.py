@@ -16,8 +16,7 @@ from shared.conversation.lease import Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord, QuestionKind, QuestionRecord, Run
 from shared.conversation.states import LeaseState, QuestionState, RunState
-from shared.messages import Conflict, LeaseLost, OutboundMessage, Permanent, StoreUnavailable, Transient
-from shared.pipeline import words
+from shared.messages import Conflict, LeaseLost, Permanent, StoreUnavailable, Transient
 from shared.pipeline.hand_over import HandOver
 from shared.pipeline.rooms import Room, Rooms
 from shared.pipeline.run_end import RunEnd
@@ -223,7 +222,7 @@ class Runs:
             await self._hand_over.ask_what_becomes(room, work)
             return Next(do=Do.AGAIN)
         except Dropped:
-            await self._end.finish(room, work, Spoken(OutboundMessage(text=words.DROPPED)))
+            await self._end.drop(room, work)
         except (LeaseLost, StoreUnavailable):
             raise
         except Transient as trouble:

@@ -34,6 +34,7 @@ from shared.pipeline import words
 from shared.pipeline.belfry import Belfry
 from shared.pipeline.closing import close_questions, discard_threads
 from shared.pipeline.dead_letters import DeadLetters, dead_letter, keep
+from shared.pipeline.ledger import OPEN
 from shared.pipeline.remember import asks_for_summary, remember
 from shared.pipeline.rooms import Room
 from shared.pipeline.turn_work import Spoken, Worked
@@ -107,6 +108,12 @@ class RunEnd:
         if asks_for_summary(head, history=self._settings.history_messages):
             await self._bells.ring(Step.RING_AGAIN, BACKGROUND, work, subject=SUMMARY)
         await self._after(work, head, run)
+
+    async def drop(self, room: Room, work: Work) -> None:
+        """The person does not want another revision of the agent to go on: the run ends, and what is in doubt is said."""
+        in_doubt = await room.partition.effects(entry=work.run.record.entry, states=OPEN)
+        text = words.dropped([effect.about or effect.tool for effect in in_doubt])
+        await self.finish(room, work, Spoken(OutboundMessage(text=text)))
 
     async def postpone(self, room: Room, work: Work, trouble: Transient) -> datetime | None:
         """Let the run wait and come back later; later entries stay behind it. After a day it is a dead letter.

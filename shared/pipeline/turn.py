@@ -14,13 +14,11 @@ from shared.messages import (
     Bell,
     Conflict,
     LeaseLost,
-    OutboundMessage,
     Permanent,
     QueueUnavailable,
     StoreUnavailable,
     Transient,
 )
-from shared.pipeline import words
 from shared.pipeline.bells import Bells
 from shared.pipeline.hand_over import HandOver
 from shared.pipeline.rooms import Room, Rooms
@@ -192,7 +190,7 @@ class Turns:
             except Revised:
                 await self._hand_over.ask_what_becomes(room, work)
             except Dropped:
-                await self._end.finish(room, work, Spoken(OutboundMessage(text=words.DROPPED)))
+                await self._end.drop(room, work)
             except (LeaseLost, StoreUnavailable):
                 raise
             except Transient as trouble:

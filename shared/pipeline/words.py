@@ -26,7 +26,6 @@ NOT_DELIVERED = "One of my replies could not be delivered here."
 MAYBE_DELIVERED = (
     "I do not know whether one of my replies reached you. If something seems to be missing, please ask again."
 )
-DROPPED = "All right, I have dropped it."
 CHANGED_MEANWHILE = "Not done: the assistant was changed before this call began. Call again if it is still needed."
 NOTHING_TO_STOP = "There is nothing to stop: I am not working on anything."
 NEW_CONVERSATION = "Done: we start afresh. I no longer look at what was said before."
@@ -151,12 +150,21 @@ def stopped(runs: Sequence[StoppedRun], *, dropped: int) -> str:
     return "\n\n".join(lines)
 
 
+def dropped(unknown: Sequence[str] = ()) -> str:
+    """A run was dropped; what it did of which nobody knows whether it happened."""
+    return "\n".join(["All right, I have dropped it.", *map(_in_doubt, unknown)])
+
+
+def _in_doubt(what: str) -> str:
+    return f"- {what}: I do not know whether this happened."
+
+
 def _stopped_run(run: StoppedRun) -> str:
     text = f"Stopped: “{run.about}”."
     if run.lately:
         text += f" {_so_far(run.steps, run.lately)}"
     if run.unknown:
-        text += "\n" + "\n".join(f"- {what}: I do not know whether this happened." for what in run.unknown)
+        text += "\n" + "\n".join(map(_in_doubt, run.unknown))
     return text
 
 

@@ -184,7 +184,7 @@ async def test_another_agent_drops_it_where_the_person_wants_that(
 ) -> None:
     await changed(world, change, monkeypatch, forgets)
     await press(world, QuestionKind.REVISION, "drop", n="drop")
-    assert world.messages[-1] == words.DROPPED
+    assert world.messages[-1] == words.dropped()
     assert (await state(world), forgets, await memories(world)) == (RunState.FINISHED, [], 1)
 
 

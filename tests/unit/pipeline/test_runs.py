@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.agent.turn import Control, Outcome, Segment
+from shared.agent.turn import Control, Outcome, Pointer, Segment
 from shared.conversation.records import Run, RunOwner
 from shared.conversation.states import EffectState, EntryState, QuestionState, RunState
 from shared.messages import BudgetSpent, EventKind, ModelUnavailable, Permanent, QueueUnavailable
 from shared.pipeline import words
 from shared.pipeline.run import Do, Reference
+from shared.ports import Effect
 from shared.steps import Step
 from tests.fakes import courses
 from tests.fakes.world import World
@@ -414,7 +415,7 @@ async def test_new_stops_what_is_being_done(world: World) -> None:
 # --- another revision -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("choice", "heard"), [("continue", "went on"), ("drop", words.DROPPED)])
+@pytest.mark.parametrize(("choice", "heard"), [("continue", "went on"), ("drop", words.dropped())])
 async def test_another_revision_of_the_agent_asks_before_it_goes_on(world: World, choice: str, heard: str) -> None:
     async def go_on(segment: Segment, _: Control) -> Outcome:
         assert segment.afresh
@@ -434,3 +435,26 @@ async def test_another_revision_of_the_agent_asks_before_it_goes_on(world: World
     await world.settle()
     assert world.messages[-1] == heard
     assert (await world.record()).runs == ()
+
+
+async def test_a_dropped_run_says_what_may_have_happened(world: World) -> None:
+    async def in_doubt_then_ask(segment: Segment, control: Control) -> Outcome:
+        await control.progress("Posting to example.org")
+
+        pointer = Pointer(thread=f"{segment.thread}.0", checkpoint="before")
+        await control.ledger.start(
+            key="k", tool="post", effect=Effect.WRITE, arguments="hash", attempt=1, pointer=pointer
+        )
+        await control.ledger.finish(key="k", state=EffectState.UNCERTAIN, result={}, why="cut")
+        return courses.asks(segment, courses.approval())
+
+    world.assistant.course = in_doubt_then_ask
+    await world.arrive("post something")
+    await world.settle()
+    world.assistant.is_now = "second revision"
+    await press(world, "approve", n=2)
+    await world.settle()
+    revision = (await world.partition().questions(entry=1))[-1].record
+    await world.arrive("", n=3, kind=EventKind.PRESS, button=f"q:{revision.token}:drop")
+    await world.settle()
+    assert world.messages[-1] == words.dropped(["Posting to example.org"])
