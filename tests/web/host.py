@@ -23,8 +23,9 @@ def free_port() -> int:
 class Host:
     """`python -m local up` on a data folder, always at the same port."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
+        self.settings = settings
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -36,7 +37,7 @@ class Host:
     def environ(self) -> dict[str, str]:
         path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(PLUGIN)])
         ours = {"PRAXOS_HOME": str(self.home), "PRAXOS_PORT": str(self.port), "PRAXOS_MODEL": "napping"}
-        return {**os.environ, **ours, "PYTHONPATH": path}
+        return {**os.environ, **ours, **self.settings, "PYTHONPATH": path}
 
     async def start(self) -> None:
         """Return when it says where its page is."""
