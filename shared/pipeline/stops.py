@@ -21,7 +21,7 @@ from shared.pipeline.work import ConversationHold, Work, in_short
 from shared.pipeline.work import ended as segment_ended
 from shared.ports import Checkpoints, Clock
 from shared.steps import Step
-from shared.topology import OUTBOUND
+from shared.topology import OUTBOUND, TURNS
 
 AT_ONCE = 50
 """How many waiting entries end in one transaction."""
@@ -162,3 +162,6 @@ class Stops:
 
         await hold.write(Step.STOP_WORK, change)
         await self._bells.about(Step.RING_DELIVERY, OUTBOUND, hold.partition)
+        if hold.given_back and hold.stored.record.waiting:
+            # What interrupted it came while the lease was held: its own bell comes only when that would have ended.
+            await self._bells.about(Step.RING_AGAIN, TURNS, hold.partition)

@@ -146,7 +146,8 @@ async def test_what_a_message_does_meanwhile_is_the_persons_choice(running: Depl
         await handed_over(running, chat=chat)
         for text in texts:
             await running.say(text, chat=chat)
-        await running.heard(texts[-1], chat=chat)
+        # Well before the lease would have ended, or the sweeper came: nothing here waits for either.
+        await running.heard(texts[-1], chat=chat, seconds=20)
         return [text for text in running.texts(chat) if not text.startswith("Done") and not STATUS.fullmatch(text)]
 
     followed, collected, interrupted = await asyncio.gather(
