@@ -103,6 +103,7 @@ TRANSITIONS: Mapping[type[StrEnum], tuple[Transition, ...]] = MappingProxyType(
             (EntryState.WAITING, EntryState.STOPPED, "/stop came after it"),
             (EntryState.PENDING, EntryState.DEAD, "permanent trouble, or ten starts without a step"),
             (EntryState.WAITING, EntryState.DEAD, "in trouble for a day"),
+            (EntryState.CONSUMED, EntryState.DEAD, "the run that it was handed over to failed"),
             (EntryState.DEAD, EntryState.PENDING, "replayed by an operator: next number"),
         ),
         PartState: (
