@@ -175,6 +175,9 @@ async def test_a_killed_host_forgets_nothing(visit: Visit, tmp_path: Path) -> No
     await host.start()
     try:
         page = await visit(host.url)
+        # Else the nap, begun again, may hear of the second message and take it in: that is another test.
+        await say(page, "/queue followup")
+        await answered(page, "followup")
         await say(page, "before")
         await answered(page, "You said: before")
         await say(page, "nap 1.5")
@@ -185,10 +188,11 @@ async def test_a_killed_host_forgets_nothing(visit: Visit, tmp_path: Path) -> No
         await expect(page.locator(".message.waiting")).to_have_count(1)
         await host.start()
         await expect(page.locator("#banner")).to_be_hidden(timeout=PATIENCE)
-        await answered(page, "You said: while it was down", count=3)
+        await answered(page, "You said: while it was down", count=4)
         replies = ["You said: before", "I slept well.", "You said: while it was down"]
         await expect(page.locator(".message.assistant .bubble")).to_contain_text(replies)
         await page.reload()
-        await expect(page.locator(".message.person .bubble")).to_have_text(["before", "nap 1.5", "while it was down"])
+        said = ["/queue followup", "before", "nap 1.5", "while it was down"]
+        await expect(page.locator(".message.person .bubble")).to_have_text(said)
     finally:
         await host.kill()
