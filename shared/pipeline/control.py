@@ -46,6 +46,7 @@ class RunControl:
         self.deadline = deadline
         self.ledger = ledger
         self.stopped = False
+        self._stepped = False
         self._work = work
         self._question = question
         self._permit = permit
@@ -71,6 +72,7 @@ class RunControl:
             self.stopped = True
             raise Stopped("the person said stop")
         await self._look_for_arrivals(hold.stored.record)
+        self._stepped = True
 
     async def progress(self, text: str) -> None:
         """Show what is being done."""
@@ -100,7 +102,10 @@ class RunControl:
         return self._permit(tool, effect)
 
     def draining(self) -> bool:
-        """True when the segment should end between two steps."""
+        """True when the segment should end between two steps. Each takes one at least, or a run might never get on."""
+        return self._stepped and self._out_of_time()
+
+    def _out_of_time(self) -> bool:
         return self._clock.monotonic() >= self.deadline or self._stopping()
 
     # --- while a step takes its time ---

@@ -34,11 +34,11 @@ class FakeAssistant:
         self.asked.append(question)
         self.segments.append(segment)
         self.entered.set()
+        if self.course:
+            return await self.course(segment, control)
         await control.before_step()
         if self.troubles:
             raise self.troubles.popleft()
-        if self.course:
-            return await self.course(segment, control)
         text = await self.script(question, control) if self.script else f"You said: {question.text}"
         cost = Cost(model="fake", model_calls=1)
         return Outcome(cost=cost, answer=Answer(text=text, model="fake", model_calls=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,24 @@ async def test_a_run_whose_time_is_over_goes_on_from_its_checkpoint(world: World
     assert (record.runs, record.waiting, record.wake_at, record.lease.until) == ((), 0, None, None)
     assert (await world.entry(made)).ttl, "the entry is kept for as long as its run, and no longer"
     assert world.orchestrations.references == {}
+
+
+async def test_each_segment_takes_a_step_however_late_it_begins(tmp_path: Path) -> None:
+    world = World(tmp_path, PRAXOS_SEGMENT_SECONDS=5)
+    drained: list[bool] = []
+
+    async def late(segment: Segment, control: Control) -> Outcome:
+        world.clock.pass_(seconds=6)
+        drained.append(control.draining())
+        await control.before_step()
+        drained.append(control.draining())
+        return courses.said("got on")
+
+    world.assistant.course = courses.in_turn(pause, late)
+    await world.arrive("something long")
+    await world.settle()
+    await world.close()
+    assert drained == [False, True]
 
 
 async def test_the_hand_over_is_written_before_an_orchestration_is_woken(world: World) -> None:
