@@ -97,7 +97,7 @@ async def test_frozen_when_the_turn_was_taken(stage: Stage, report: Report) -> N
 
 async def test_frozen_while_the_turn_works(stage: Stage, report: Report) -> None:
     refused = await _frozen_turn(
-        stage, report, Plan(Step.RENEW_LEASE, Moment.AFTER, act=Act.FREEZE), f"{SLOWLY} 2 {TEXT}"
+        stage, report, Plan(Step.RENEW_LEASE, Moment.AFTER, act=Act.FREEZE), f"{SLOWLY} 1.2 {TEXT}"
     )
     assert Step.FINISH_TURN not in refused, "it noticed while it worked, and did not even try to end the turn"
 
