@@ -25,7 +25,8 @@ def clean(text: str) -> str:
 class Word(BaseModel):
     """A value that crosses a boundary: immutable, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Building each by itself would cost a cold start more than building what a stage uses.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class EventKind(StrEnum):

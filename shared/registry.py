@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -45,6 +44,8 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 def names(group: str) -> list[str]:
     """Every name of a group, our own first, then those of installed packages (entry points `praxos.GROUP`)."""
+    from importlib.metadata import entry_points  # slow to import, and a webhook has no need of it
+
     own = list(REGISTRY[group])
     return own + [point.name for point in entry_points(group=f"praxos.{group}") if point.name not in own]
 
@@ -58,6 +59,8 @@ def build_function(group: str, name: str) -> Callable[..., Any]:
     """Import and return the `build` of a plug-in. Raises SettingError where nobody has that name."""
     target = REGISTRY[group].get(name)
     if target is None:
+        from importlib.metadata import entry_points  # as above
+
         for point in entry_points(group=f"praxos.{group}", name=name):
             loaded: Callable[..., Any] = point.load()
             return loaded
