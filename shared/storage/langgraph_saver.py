@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from shared.messages import SettingError, StoreUnavailable
 from shared.settings import Sync
 from shared.storage import whole_file
 
+T = TypeVar("T")
+
 BUSY_MS = 5_000
 """How long a write waits for another process's."""
 
 
-class _GuardedSaver(AsyncSqliteSaver):
-    """The library's saver, which raises StoreUnavailable where the file is busy or its disk fails."""
+class OneThreadSaver(SqliteSaver):
+    """The library's saver in a thread of its own, for callers on an event loop.
 
-    @asynccontextmanager
-    async def _guarded(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            # What failed may have begun a transaction, and whatever comes next would be stuck in it.
-            async with self.lock:
-                with suppress(sqlite3.Error):
-                    await self.conn.rollback()
-            raise StoreUnavailable(f"the checkpoints did not answer: {error}") from None
+    The library's asynchronous one goes to its thread and back for every statement, six times for a checkpoint: under load
+    each of these ways costs a round of the loop, one checkpoint after the other.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """One checkpoint with its pending writes."""
-        async with self._guarded():
-            return await super().aget_tuple(config)
+        return await self.do(lambda: self.get_tuple(config))
 
     async def aput(
         self,
@@ -47,24 +47,39 @@ class _GuardedSaver(AsyncSqliteSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keep a checkpoint."""
-        async with self._guarded():
-            return await super().aput(config, checkpoint, metadata, new_versions)
+        return await self.do(lambda: self.put(config, checkpoint, metadata, new_versions))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Keep what a task wrote after a checkpoint."""
-        async with self._guarded():
-            await super().aput_writes(config, writes, task_id, task_path)
+        await self.do(lambda: self.put_writes(config, writes, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Remove a thread."""
-        async with self._guarded():
-            await super().adelete_thread(thread_id)
+        await self.do(lambda: self.delete_thread(thread_id))
+
+    async def do(self, call: Callable[[], T]) -> T:
+        """Do it in the thread. Raises StoreUnavailable where the file is busy or its disk fails."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, call)
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except sqlite3.OperationalError as error:
+            # What failed may have begun a transaction, and whatever comes next would be stuck in it.
+            with suppress(sqlite3.Error):
+                self.conn.rollback()
+            raise StoreUnavailable(f"the checkpoints did not answer: {error}") from None
+
+    async def close(self) -> None:
+        """Finish what is under way and close the file."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.conn.close)
+        self._thread.shutdown(wait=False)
 
 
 @asynccontextmanager
-async def connect(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteSaver]:
+async def connect(path: Path, *, sync: Sync) -> AsyncIterator[OneThreadSaver]:
     """Open or create the file. Raises SettingError where it cannot be used, StoreUnavailable where it is busy."""
     try:
         await whole_file.appear(path, fill=_fill)
@@ -82,10 +97,23 @@ async def _fill(path: Path) -> None:
 
 
 @asynccontextmanager
-async def _opened(path: Path, *, sync: Sync) -> AsyncIterator[AsyncSqliteSaver]:
-    async with _GuardedSaver.from_conn_string(str(path)) as saver:
-        await saver.conn.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        await saver.conn.execute("PRAGMA journal_mode=WAL")
-        await saver.conn.execute(f"PRAGMA synchronous={sync.value}")
-        await saver.setup()
+async def _opened(path: Path, *, sync: Sync) -> AsyncIterator[OneThreadSaver]:
+    saver = await asyncio.to_thread(_open, path, sync)
+    try:
         yield saver
+    finally:
+        await saver.close()
+
+
+def _open(path: Path, sync: Sync) -> OneThreadSaver:
+    connection = sqlite3.connect(path, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={sync.value}")
+        saver = OneThreadSaver(connection)
+        saver.setup()
+    except BaseException:
+        connection.close()
+        raise
+    return saver
