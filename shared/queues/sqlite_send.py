@@ -13,6 +13,8 @@ from shared.topology import MAX_MESSAGE_BYTES, QueueSettings
 
 _AT_ONCE = 100
 """The most scheduled messages that are enqueued at a time."""
+_TIDY_EVERY = 16
+"""How many ids are seen before old ones are removed."""
 ID_LENGTH = 128
 """Service Bus: the most characters of a message id and of a session id."""
 
@@ -26,7 +28,8 @@ def check(queue: str, settings: QueueSettings, messages: Sequence[QueueMessage])
         if settings.requires_session and not message.session:
             raise Refused(f"{queue} has sessions: message {message.id} names none")
         size += len(message.body) + len(message.id.encode()) + len(message.session.encode())
-        size += sum(len(name.encode()) + len(value.encode()) for name, value in message.properties.items())
+        if message.properties:
+            size += sum(len(name.encode()) + len(value.encode()) for name, value in message.properties.items())
     if size > MAX_MESSAGE_BYTES:
         raise TooLarge(f"{queue}: {size} bytes in one batch, and Service Bus takes {MAX_MESSAGE_BYTES}")
 
@@ -65,13 +68,16 @@ def _first_seen(connection: sqlite3.Connection, queue: str, id: str, now: float,
     found = connection.execute("SELECT until FROM seen WHERE queue=? AND id=?", (queue, id)).fetchone()
     if found and found[0] > now:
         return False
-    # Ids expire in the order in which they came: looking at the oldest few each time keeps the table small.
-    connection.execute(
-        "DELETE FROM seen WHERE number IN "
-        "(SELECT number FROM (SELECT number, until FROM seen ORDER BY number LIMIT 4) WHERE until<=?)",
-        (now,),
-    )
-    connection.execute("INSERT OR REPLACE INTO seen (queue, id, until) VALUES (?,?,?)", (queue, id, now + window))
+    added = connection.execute(
+        "INSERT OR REPLACE INTO seen (queue, id, until) VALUES (?,?,?)", (queue, id, now + window)
+    ).lastrowid
+    if added and added % _TIDY_EVERY == 0:
+        # Ids expire in the order in which they came: looking at the oldest now and then keeps the table small.
+        connection.execute(
+            "DELETE FROM seen WHERE number IN "
+            "(SELECT number FROM (SELECT number, until FROM seen ORDER BY number LIMIT ?) WHERE until<=?)",
+            (4 * _TIDY_EVERY, now),
+        )
     return True
 
 

@@ -146,7 +146,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
 async def test_used_ids_are_forgotten_after_their_window(tmp_path: Path) -> None:
     clock = ManualClock()
     broker = SqliteBroker(path=tmp_path / FILE, sync=Sync.NORMAL, clock=clock)
-    for number in range(50):
+    for number in range(200):
         message = QueueMessage(body=b"", id=str(number), session="s")
         await broker.send(step=Step.ENQUEUE, queue=INBOUND, messages=[message])
         clock.pass_(seconds=600)
@@ -154,7 +154,7 @@ async def test_used_ids_are_forgotten_after_their_window(tmp_path: Path) -> None
     connection = sqlite3.connect(tmp_path / FILE)
     [kept] = connection.execute("SELECT count(*) FROM seen").fetchone()
     connection.close()
-    assert kept <= 7, "the window of an hour, and no more"
+    assert kept <= 7 + 16, "the window of an hour, and what came since somebody tidied up"
 
 
 async def test_a_burst_of_sends_shares_commits_and_keeps_its_order(tmp_path: Path) -> None:
