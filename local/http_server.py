@@ -121,7 +121,7 @@ class HttpServer:
         if found is None:
             return Response(status=404, text="There is nothing here.\n")
         function, route_params = found
-        params = dict(parse_qsl(query, keep_blank_values=True))
+        params = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         if not function.anonymous and not await self._has_key(request, params):
             return Response(status=401, text="This needs the host's key, in the header x-functions-key.\n")
         try:
