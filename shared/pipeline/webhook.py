@@ -27,7 +27,7 @@ TRY_AGAIN = WebhookResponse(status=503, body=b"try again", headers={"Retry-After
 class Inbound(BaseModel):
     """The body of a message on the `inbound` queue: an event, or where a large one lies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     event: InboundEvent | None = None
     file: str = ""
