@@ -12,22 +12,7 @@ from shared import registry
 from shared.clock import SystemClock
 from shared.messages import QueueUnavailable, SettingError
 from shared.pipeline.bells import Bells
-from shared.ports import (
-    Broker,
-    Channel,
-    Checkpoints,
-    Clock,
-    Files,
-    Limits,
-    Memory,
-    MemoryStore,
-    Orchestrations,
-    Parts,
-    Queue,
-    SecretStore,
-    Store,
-    Tool,
-)
+from shared.ports import Parts
 from shared.settings import Settings
 from shared.telemetry import logger
 
@@ -40,6 +25,21 @@ if TYPE_CHECKING:
     from shared.agent.models import Models
     from shared.pipeline.belfry import Belfry
     from shared.pipeline.rooms import Rooms
+    from shared.ports import (
+        Broker,
+        Channel,
+        Checkpoints,
+        Clock,
+        Files,
+        Limits,
+        Memory,
+        MemoryStore,
+        Orchestrations,
+        Queue,
+        SecretStore,
+        Store,
+        Tool,
+    )
 
 log = logger(__name__)
 

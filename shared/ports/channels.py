@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from shared.messages import Address, Attachment, InboundEvent, OutboundMessage, Progress
-from shared.ports.store import Json
+
+if TYPE_CHECKING:
+    from shared.ports.store import Json
 
 
 @dataclass(frozen=True, slots=True)
