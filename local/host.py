@@ -54,21 +54,26 @@ class Host:
         self._invocations = Invocations(function_timeout=host_json.function_timeout)
         self._stops: list[Callable[..., Awaitable[None]]] = []
         self._ends: list[Callable[[], Awaitable[None]]] = []
+        self._early: list[DurableService] = []
 
     @property
     def serves_http(self) -> bool:
         """Whether any of its functions answers HTTP."""
         return any(isinstance(function, HttpFunction) for function in self._functions)
 
+    async def serve(self, listening: socket.socket) -> None:
+        """Answer HTTP on a listening socket, and let whoever called already have an answer before all else is loaded."""
+        if any(isinstance(function, HttpFunction) and function.client for function in self._functions):
+            self._early = await self._durable()
+        await self._serve(listening)
+        await asyncio.sleep(HEAD_START_SECONDS)
+        await self._invocations.quiet(seconds=HEAD_START_SECONDS, at_most=1.0)
+
     async def start(self, listening: socket.socket | None = None) -> None:
-        """Begin to serve; `listening` takes the HTTP connections. Raises SettingError where something is not set."""
-        early = any(isinstance(function, HttpFunction) and function.client for function in self._functions)
-        durable = await self._durable() if early else []
+        """Begin to work; `listening` takes the HTTP connections. Raises SettingError where something is not set."""
         if listening:
-            await self._serve(listening)
-            await asyncio.sleep(HEAD_START_SECONDS)
-            await self._invocations.quiet(seconds=HEAD_START_SECONDS, at_most=1.0)
-        for pump in (*(durable or await self._durable()), *self._pumps()):
+            await self.serve(listening)
+        for pump in (*(self._early or await self._durable()), *self._pumps()):
             pump.start()
             self._stops.append(pump.stop)
 

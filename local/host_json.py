@@ -19,7 +19,9 @@ class _Section(BaseModel):
 class ServiceBusOptions(_Section):
     """`extensions.serviceBus`. An option that is not named here is refused rather than ignored."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid", defer_build=True
+    )
 
     prefetch_count: Literal[0] = 0
     auto_complete_messages: Literal[True] = True
@@ -38,7 +40,9 @@ class HttpOptions(_Section):
 class DurableTaskOptions(_Section):
     """`extensions.durableTask`. The storage provider is the deployment's; the defaults are those of one core."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid", defer_build=True
+    )
 
     hub_name: str = Field(default="TestHubName", pattern="^[A-Za-z][A-Za-z0-9]{2,44}$")
     max_concurrent_activity_functions: PositiveInt = 10

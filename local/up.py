@@ -76,7 +76,11 @@ async def _serve(role: str | None, listening: socket.socket | None) -> None:
     try:
         host = _host(app, role)
         try:
-            await host.start(listening)
+            if listening:
+                await host.serve(listening)
+            # Whoever called while the host was loading has an answer by now; the store says what the queues' file said.
+            app.store  # noqa: B018  opened on first use
+            await host.start()
             print(_ready(role, listening), flush=True)
             settling = asyncio.create_task(_settle(app, role))
             await stopped.wait()
@@ -91,8 +95,8 @@ def _host(app: App, role: str | None) -> Host:
     from local import host_json, indexing, roles
     from local.host import Host
 
-    # Opening the files says at once when the folder cannot be used, or is of a newer version.
-    broker, _ = app.broker, app.store
+    # Opening the file says at once when the folder cannot be used, or is of a newer version.
+    broker = app.broker
     sys.path.insert(0, str(ROOT))
     import function_app
 
