@@ -10,7 +10,8 @@ from shared.conversation import outbox
 from shared.conversation.lease import RACES
 from shared.conversation.outbox import Outgoing, Render
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, entry_id
-from shared.conversation.records import KEEP_FINISHED, RECORD, ConversationRecord, Entry, QuestionRecord, QueueMode
+from shared.conversation.records import KEEP_FINISHED, RECORD, ConversationRecord, Entry, QueueMode
+from shared.conversation.run_records import QuestionRecord
 from shared.conversation.states import OPEN_ENTRIES, EntryState
 from shared.messages import Address, Conflict, EventKind, InboundEvent
 from shared.steps import Step

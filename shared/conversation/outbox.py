@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared import ids
+from shared.conversation.outbox_records import OutboxRecord, PageItem, PageRole, Part
 from shared.conversation.partition import Stored, Transaction, part_id
-from shared.conversation.records import KEEP_FINISHED, OutboxRecord, PageItem, PageRole, Part
+from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.states import PartState
 from shared.messages import InboundEvent, OutboundMessage
 from shared.ports import Json

@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from shared import ids
-from shared.conversation.records import (
-    OUTBOX,
-    RECORD,
-    ConversationRecord,
-    EffectRecord,
-    Entry,
-    Message,
-    OutboxRecord,
-    Part,
-    QuestionRecord,
-    Record,
-    Run,
-)
+from shared.conversation.outbox_records import OutboxRecord, Part
+from shared.conversation.records import OUTBOX, RECORD, ConversationRecord, Entry, Message, Record
+from shared.conversation.run_records import EffectRecord, QuestionRecord, Run
 from shared.conversation.states import OPEN_ENTRIES
 from shared.ports import Create, Delete, Document, Json, Operation, Partition, Put, Replace, Store
 from shared.steps import Step

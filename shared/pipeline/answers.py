@@ -12,7 +12,8 @@ from shared.conversation.mailbox import Decide, Settled
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.questions import BUTTON
-from shared.conversation.records import ConversationRecord, GivenAnswer, QuestionKind, QuestionRecord
+from shared.conversation.records import ConversationRecord
+from shared.conversation.run_records import GivenAnswer, QuestionKind, QuestionRecord
 from shared.conversation.states import QuestionState
 from shared.messages import Bell, Conflict, EventKind, InboundEvent, OutboundMessage, said
 from shared.pipeline import given, spoken, words

@@ -14,7 +14,8 @@ from shared.access.records import Role, User
 from shared.agent.turn import Asked, AskKind
 from shared.conversation import questions
 from shared.conversation.partition import ConversationPartition, Stored, question_id
-from shared.conversation.records import KEEP_FINISHED, QuestionKind, QuestionRecord, Run
+from shared.conversation.records import KEEP_FINISHED
+from shared.conversation.run_records import QuestionKind, QuestionRecord, Run
 from shared.messages import Address, InboundEvent, OutboundMessage, said
 from shared.pipeline import words_questions as words
 from shared.ports import Checkable, Clock, Effect, Explaining, Tool

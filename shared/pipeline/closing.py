@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.conversation.partition import ConversationPartition, Transaction
-from shared.conversation.records import KEEP_FINISHED, Run
+from shared.conversation.records import KEEP_FINISHED
+from shared.conversation.run_records import Run
 from shared.conversation.states import QuestionState
 from shared.messages import StoreUnavailable
 from shared.ports import Checkpoints

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from shared import ids
+from shared.conversation.dead_letter_records import About, Action, DeadLetter, Failure
 from shared.conversation.lease import RACES
 from shared.conversation.mailbox import Replay
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import KEEP_FINISHED, About, Action, DeadLetter, Failure
+from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.states import DeadLetterState
 from shared.messages import (
     Bell,

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.conversation import outbox
+from shared.conversation.dead_letter_records import About, DeadLetter
 from shared.conversation.mailbox import enter_again, queue_of
+from shared.conversation.outbox_records import Part
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
-from shared.conversation.records import KEEP_FINISHED, About, DeadLetter, Entry, Part, Run
+from shared.conversation.records import KEEP_FINISHED, Entry
 from shared.conversation.reminders import RING, ReminderState
+from shared.conversation.run_records import Run
 from shared.conversation.states import EntryState, PartState, QuestionState, RunState
 from shared.messages import MovedOn
 from shared.ports import Document, Json, Replace

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import ids
-from shared.conversation.records import About, Action, DeadLetter, Failure
+from shared.conversation.dead_letter_records import About, Action, DeadLetter, Failure
 from shared.conversation.states import DeadLetterState
 from shared.messages import InboundEvent, Word
 from shared.ports import Json, Partition

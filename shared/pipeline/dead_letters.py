@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from shared import ids
 from shared.conversation import outbox
+from shared.conversation.dead_letter_records import About, DeadLetter, Failure
 from shared.conversation.lease import RACES
 from shared.conversation.mailbox import address_of
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import RECORD, About, ConversationRecord, DeadLetter, Failure
+from shared.conversation.records import RECORD, ConversationRecord
 from shared.conversation.states import DeadLetterState
 from shared.messages import (
     LONGEST_TEXT,

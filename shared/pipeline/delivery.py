@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.conversation.lease import RACES, Hold, mark_bell
+from shared.conversation.outbox_records import OutboxRecord, Part
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import OutboxRecord, Part
 from shared.conversation.states import LeaseState
 from shared.messages import (
     Address,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from shared.conversation.dead_letter_records import About, DeadLetter
 from shared.conversation.lease import Hold, watched
+from shared.conversation.outbox_records import OutboxRecord, Part
 from shared.conversation.partition import Stored, Transaction
-from shared.conversation.records import KEEP_FINISHED, About, DeadLetter, OutboxRecord, Part
+from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.states import PartState
 from shared.messages import Bell, NotTaken, OutcomeUnknown, Permanent, QueueUnavailable
 from shared.pipeline import words

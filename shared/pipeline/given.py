@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.conversation.records import QuestionKind, QuestionRecord
+from shared.conversation.run_records import QuestionKind, QuestionRecord
 from shared.pipeline.edits import edited
 from shared.pipeline.spoken import Meaning, Spoken
 from shared.ports import Json, Tool

@@ -10,14 +10,8 @@ from shared.conversation import outbox
 from shared.conversation.lease import watched
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import Transaction, question_id
-from shared.conversation.records import (
-    ConversationRecord,
-    Entry,
-    QuestionRecord,
-    Run,
-    RunOwner,
-    SegmentEnd,
-)
+from shared.conversation.records import ConversationRecord, Entry
+from shared.conversation.run_records import QuestionRecord, Run, RunOwner, SegmentEnd
 from shared.conversation.states import EntryState, QuestionState, RunState
 from shared.messages import OutboundMessage
 from shared.pipeline.asking import Asking

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from shared.agent.turn import Effected, Pointer, Stopped
 from shared.conversation.partition import Transaction, effect_id
-from shared.conversation.records import KEEP_FINISHED, ConversationRecord, EffectRecord, Run
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord
+from shared.conversation.run_records import EffectRecord, Run
 from shared.conversation.states import EffectState, EntryState
 from shared.pipeline.work import Work, accepted
 from shared.ports import Clock, Effect, Json

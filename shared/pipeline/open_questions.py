@@ -8,7 +8,8 @@ from shared.access.people import People
 from shared.access.records import User
 from shared.conversation import questions
 from shared.conversation.partition import ConversationPartition, Stored
-from shared.conversation.records import ConversationRecord, QuestionRecord
+from shared.conversation.records import ConversationRecord
+from shared.conversation.run_records import QuestionRecord
 from shared.conversation.states import QuestionState
 from shared.messages import InboundEvent, StoreUnavailable
 from shared.pipeline.rooms import Rooms

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.conversation.outbox import page_id
+from shared.conversation.outbox_records import PageItem, PageRole, Part
 from shared.conversation.partition import ConversationPartition, Transaction
-from shared.conversation.records import KEEP_FINISHED, PageItem, PageRole, Part
+from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.states import PartState
 from shared.messages import Conflict
 from shared.steps import Step

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from shared.conversation.outbox_records import ProgressRecord
 from shared.conversation.partition import Transaction
-from shared.conversation.records import PROGRESS, ProgressRecord
+from shared.conversation.records import PROGRESS
 from shared.messages import Address, PraxosError, Progress
 from shared.pipeline.rooms import Room
 from shared.ports import Clock, Sending

@@ -12,13 +12,8 @@ from shared.conversation.lease import RACES
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.questions import Told, told_id
-from shared.conversation.records import (
-    KEEP_FINISHED,
-    RECORD,
-    ConversationRecord,
-    GivenAnswer,
-    QuestionRecord,
-)
+from shared.conversation.records import KEEP_FINISHED, RECORD, ConversationRecord
+from shared.conversation.run_records import GivenAnswer, QuestionRecord
 from shared.conversation.states import QuestionState
 from shared.messages import Address, Bell, Conflict, OutboundMessage, Permanent, StoreUnavailable
 from shared.pipeline import given

@@ -14,7 +14,8 @@ from shared import ids
 from shared.agent.turn import Stopped
 from shared.conversation.lease import Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
-from shared.conversation.records import ConversationRecord, QuestionKind, QuestionRecord, Run
+from shared.conversation.records import ConversationRecord
+from shared.conversation.run_records import QuestionKind, QuestionRecord, Run
 from shared.conversation.states import LeaseState, QuestionState, RunState
 from shared.messages import Conflict, LeaseLost, Permanent, StoreUnavailable, Transient
 from shared.pipeline.hand_over import HandOver

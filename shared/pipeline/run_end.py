@@ -6,19 +6,12 @@ from datetime import datetime, timedelta
 
 from shared.agent.turn import Stopped
 from shared.conversation import outbox
+from shared.conversation.dead_letter_records import About, DeadLetter
 from shared.conversation.lease import watched
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import Stored, Transaction
-from shared.conversation.records import (
-    KEEP_FINISHED,
-    About,
-    ConversationRecord,
-    DeadLetter,
-    Entry,
-    Run,
-    RunOwner,
-    SegmentEnd,
-)
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry
+from shared.conversation.run_records import Run, RunOwner, SegmentEnd
 from shared.conversation.states import EntryState, RunState
 from shared.messages import (
     BudgetSpent,

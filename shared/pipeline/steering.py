@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from shared.conversation.mailbox import Decide, Settled
 from shared.conversation.outbox import Outgoing
+from shared.conversation.outbox_records import ProgressRecord
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.records import PROGRESS, ConversationRecord, ProgressRecord, QueueMode, Run
+from shared.conversation.records import PROGRESS, ConversationRecord, QueueMode
+from shared.conversation.run_records import Run
 from shared.messages import InboundEvent, OutboundMessage
 from shared.pipeline import words
 from shared.ports import Clock

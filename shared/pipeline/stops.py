@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from shared.conversation import outbox
 from shared.conversation.outbox import Outgoing
 from shared.conversation.partition import ConversationPartition, Stored, Transaction
-from shared.conversation.records import KEEP_FINISHED, ConversationRecord, EffectRecord, Entry, Run, SegmentEnd
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry
+from shared.conversation.run_records import EffectRecord, Run, SegmentEnd
 from shared.conversation.states import EntryState, RunState
 from shared.messages import EventKind, OutboundMessage, said
 from shared.pipeline import words

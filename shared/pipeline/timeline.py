@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from shared import ids
+from shared.conversation.dead_letter_records import DeadLetter
+from shared.conversation.outbox_records import Part
 from shared.conversation.partition import ConversationPartition, Stored, entry_id, run_id
-from shared.conversation.records import DeadLetter, EffectRecord, Entry, Part, QuestionRecord, Run
+from shared.conversation.records import Entry
+from shared.conversation.run_records import EffectRecord, QuestionRecord, Run
 from shared.messages import NotThere
 from shared.pipeline.timeline_items import Belongings, happened, rest
 from shared.pipeline.timeline_views import Timeline

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from shared.conversation.dead_letter_records import DeadLetter
+from shared.conversation.outbox_records import Part
 from shared.conversation.partition import Stored
-from shared.conversation.records import DeadLetter, Part
 from shared.conversation.states import DeadLetterState, PartState
 from shared.pipeline.timeline_views import Item, Lane, Tone, many
 

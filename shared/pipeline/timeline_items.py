@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.conversation.dead_letter_records import DeadLetter
+from shared.conversation.outbox_records import Part
 from shared.conversation.partition import Stored
-from shared.conversation.records import (
-    DeadLetter,
-    EffectRecord,
-    Entry,
-    Part,
-    QuestionKind,
-    QuestionRecord,
-    Run,
-    RunOwner,
-    SegmentEnd,
-)
+from shared.conversation.records import Entry
+from shared.conversation.run_records import EffectRecord, QuestionKind, QuestionRecord, Run, RunOwner, SegmentEnd
 from shared.conversation.states import (
     EffectState,
     EntryState,

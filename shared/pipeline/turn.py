@@ -8,7 +8,8 @@ from datetime import datetime
 from shared.agent.turn import Stopped
 from shared.conversation.lease import RACES, Hold, mark_bell, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
-from shared.conversation.records import ConversationRecord, Entry, Run
+from shared.conversation.records import ConversationRecord, Entry
+from shared.conversation.run_records import Run
 from shared.conversation.states import LeaseState
 from shared.messages import (
     Bell,

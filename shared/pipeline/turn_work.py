@@ -24,7 +24,8 @@ from shared.agent.turn import (
     Stopped,
 )
 from shared.conversation.partition import Stored
-from shared.conversation.records import KEEP_FINISHED, QuestionKind, QuestionRecord, Run
+from shared.conversation.records import KEEP_FINISHED
+from shared.conversation.run_records import QuestionKind, QuestionRecord, Run
 from shared.conversation.states import QuestionState
 from shared.messages import (
     Attachment,

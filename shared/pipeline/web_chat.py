@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
+from shared.conversation.outbox_records import PageItem, PageRole, ProgressRecord
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.records import PROGRESS, ConversationRecord, PageItem, PageRole, ProgressRecord
+from shared.conversation.records import PROGRESS, ConversationRecord
 from shared.messages import Address, Attachment, TooLarge, Transient, Unreadable
 from shared.ports import Channel, Files, Json, Store, StoredFile, WebhookRequest, WebhookResponse
 from shared.telemetry import logger

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.commands import COMMANDS
-from shared.conversation.records import QueueMode, Run
+from shared.conversation.records import QueueMode
+from shared.conversation.run_records import Run
 from shared.messages import Button, OutboundMessage
 
 REFUSED = "This assistant is private. If you use it from another app, send /link there and then send me the code that you get."

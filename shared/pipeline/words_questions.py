@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from shared.conversation.questions import BUTTON
-from shared.conversation.records import QuestionKind, QuestionRecord
+from shared.conversation.run_records import QuestionKind, QuestionRecord
 from shared.conversation.states import QuestionState
 from shared.messages import Button, ButtonStyle, OutboundMessage
 

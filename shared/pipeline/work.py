@@ -9,17 +9,8 @@ from datetime import datetime
 from shared.agent.turn import Cost, Pointer
 from shared.conversation.lease import Hold
 from shared.conversation.partition import Stored, Transaction
-from shared.conversation.records import (
-    KEEP_FINISHED,
-    Checkpoint,
-    ConversationRecord,
-    Entry,
-    OpenRun,
-    PastSegment,
-    Run,
-    RunOwner,
-    SegmentEnd,
-)
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry, OpenRun
+from shared.conversation.run_records import Checkpoint, PastSegment, Run, RunOwner, SegmentEnd
 from shared.conversation.states import OPEN_ENTRIES, EntryState
 from shared.messages import said
 from shared.steps import Step

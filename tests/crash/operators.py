@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 
-from shared.conversation.records import DeadLetter
+from shared.conversation.dead_letter_records import DeadLetter
 from shared.pipeline.dead_letter_views import letter_id
 from shared.ports import Partition
 from tests.crash import truth

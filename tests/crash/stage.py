@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from local.roles import DURABLE, ROLES
+from shared.conversation.dead_letter_records import DeadLetter
 from shared.conversation.questions import BUTTON
-from shared.conversation.records import DeadLetter
 from tests.crash import truth
 from tests.crash.long_runs import Asked, asked
 from tests.crash.nursery import Host, Nursery

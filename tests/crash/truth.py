@@ -13,17 +13,11 @@ from pathlib import Path
 
 from shared.channels.telegram.parts import REPEAT
 from shared.clock import SystemClock
+from shared.conversation.dead_letter_records import DeadLetter
+from shared.conversation.outbox_records import PageItem, PageRole, Part
 from shared.conversation.partition import ConversationPartition, entry_id
-from shared.conversation.records import (
-    DeadLetter,
-    EffectRecord,
-    Entry,
-    PageItem,
-    PageRole,
-    Part,
-    QuestionRecord,
-    Run,
-)
+from shared.conversation.records import Entry
+from shared.conversation.run_records import EffectRecord, QuestionRecord, Run
 from shared.conversation.states import OPEN_ENTRIES, OPEN_PARTS, DeadLetterState, EntryState, PartState, RunState
 from shared.messages import EventKind
 from shared.pipeline.dead_letters import dead_letter_id

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from local.durable.records import Status
 from local.durable.storage import FILE as DURABLE_FILE
+from shared.conversation.outbox_records import Part
 from shared.conversation.partition import question_id
 from shared.conversation.questions import BUTTON
-from shared.conversation.records import EffectRecord, Part, QuestionKind, QuestionRecord
+from shared.conversation.run_records import EffectRecord, QuestionKind, QuestionRecord
 from shared.conversation.states import EffectState, QuestionState, RunState
 from shared.pipeline.run import ENDED
 from tests.crash.traffic import Said

@@ -9,7 +9,8 @@ from typing import Any
 from shared.agent.turn import Asked, AskKind
 from shared.conversation.mailbox import head_of
 from shared.conversation.partition import Stored, Transaction, question_id, run_id
-from shared.conversation.records import OpenRun, QuestionRecord, Run, RunOwner
+from shared.conversation.records import OpenRun
+from shared.conversation.run_records import QuestionRecord, Run, RunOwner
 from shared.conversation.states import RunState
 from shared.messages import Bell, EventKind, InboundEvent, OutboundMessage
 from shared.steps import Step

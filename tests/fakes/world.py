@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.app import App
+from shared.conversation.dead_letter_records import DeadLetter
+from shared.conversation.outbox_records import OutboxRecord, Part
 from shared.conversation.partition import ConversationPartition
-from shared.conversation.records import ConversationRecord, DeadLetter, Entry, OutboxRecord, Part
+from shared.conversation.records import ConversationRecord, Entry
 from shared.messages import Bell, InboundEvent
 from shared.pipeline.webhook import Inbound
 from shared.ports import QueueMessage

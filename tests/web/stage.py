@@ -15,17 +15,9 @@ from aiohttp import web
 from shared import ids
 from shared.channels.web.adapter import WebChannel, build
 from shared.conversation.outbox import page_id, said_by_person
+from shared.conversation.outbox_records import OutboxRecord, PageItem, PageRole, ProgressRecord
 from shared.conversation.partition import ConversationPartition, Transaction
-from shared.conversation.records import (
-    OUTBOX,
-    PROGRESS,
-    RECORD,
-    ConversationRecord,
-    OutboxRecord,
-    PageItem,
-    PageRole,
-    ProgressRecord,
-)
+from shared.conversation.records import OUTBOX, PROGRESS, RECORD, ConversationRecord
 from shared.messages import Attachment, Button, InboundEvent, OutboundMessage
 from shared.pipeline.web_chat import WebChat
 from shared.ports import Parts, StoredFile, WebhookRequest, WebhookResponse

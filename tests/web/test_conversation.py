@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import expect
 
-from shared.conversation.records import PageRole
+from shared.conversation.outbox_records import PageRole
 from shared.messages import Button
 from tests.web.conftest import Visit, say
 from tests.web.stage import Stage

@@ -15,7 +15,7 @@ import pytest
 
 from shared.agent import prompt, revision
 from shared.agent.gate import Gate
-from shared.conversation.records import QuestionKind, QuestionRecord
+from shared.conversation.run_records import QuestionKind, QuestionRecord
 from shared.conversation.states import EffectState, QuestionState, RunState
 from shared.messages import EventKind
 from shared.pipeline import words

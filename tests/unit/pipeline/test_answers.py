@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shared.access.records import Role
 from shared.conversation import questions
-from shared.conversation.records import GivenAnswer, QuestionRecord
+from shared.conversation.run_records import GivenAnswer, QuestionRecord
 from shared.conversation.states import EntryState, QuestionState
 from shared.messages import Attachment, EventKind, InboundEvent, StoreUnavailable
 from shared.pipeline import spoken, words

@@ -14,7 +14,7 @@ from shared.access.records import Role
 from shared.agent.turn import Asked, AskKind
 from shared.conversation import questions
 from shared.conversation.partition import question_id
-from shared.conversation.records import QuestionKind
+from shared.conversation.run_records import QuestionKind
 from shared.messages import BUTTON_VALUE_BYTES
 from shared.ports import Partition
 from tests.fakes.questions import ButtonChannel, approval, ask, choice, free, uncertain

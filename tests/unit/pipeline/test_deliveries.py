@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.conversation.records import PageItem, PageRole
+from shared.conversation.outbox_records import PageItem, PageRole
 from shared.conversation.states import PartState
 from shared.messages import NotTaken, OutcomeUnknown, Refused
 from shared.pipeline import words

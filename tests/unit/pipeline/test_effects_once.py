@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from shared.app import App
-from shared.conversation.records import EffectRecord, QuestionKind, QuestionRecord
+from shared.conversation.run_records import EffectRecord, QuestionKind, QuestionRecord
 from shared.conversation.states import EffectState, QuestionState
 from shared.messages import EventKind
 from shared.ports import Effect, ToolContext, ToolResult

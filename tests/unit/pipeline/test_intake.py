@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from shared.agent.turn import Control, Question
-from shared.conversation.records import About
+from shared.conversation.dead_letter_records import About
 from shared.conversation.states import EntryState
 from shared.messages import LONGEST_TEXT, EventKind, StoreUnavailable
 from shared.pipeline import words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.conversation.records import About
+from shared.conversation.dead_letter_records import About
 from shared.messages import InboundEvent, Permanent, StoreUnavailable
 from shared.pipeline import words
 from shared.pipeline.webhook import Inbound

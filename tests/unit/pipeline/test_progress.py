@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from shared.conversation.mailbox import address_of
-from shared.conversation.records import PROGRESS, ProgressRecord
+from shared.conversation.outbox_records import ProgressRecord
+from shared.conversation.records import PROGRESS
 from shared.pipeline import progress
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.rooms import Room

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.conversation import questions
-from shared.conversation.records import GivenAnswer
+from shared.conversation.run_records import GivenAnswer
 from shared.conversation.states import QuestionState
 from shared.pipeline import words_questions as say
 from shared.steps import Step

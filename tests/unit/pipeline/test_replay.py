@@ -9,18 +9,12 @@ from typing import Any
 
 import pytest
 
+from shared.conversation.dead_letter_records import About, DeadLetter
 from shared.conversation.mailbox import address_of
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, question_id
-from shared.conversation.records import (
-    KEEP_FINISHED,
-    About,
-    Checkpoint,
-    DeadLetter,
-    QuestionKind,
-    QuestionRecord,
-    Run,
-)
+from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.reminders import UserReminders
+from shared.conversation.run_records import Checkpoint, QuestionKind, QuestionRecord, Run
 from shared.conversation.states import DeadLetterState, EntryState, PartState, QuestionState, RunState
 from shared.messages import (
     Conflict,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.agent.turn import Control, Outcome, Pointer, Segment
-from shared.conversation.records import Run, RunOwner
+from shared.conversation.run_records import Run, RunOwner
 from shared.conversation.states import EffectState, EntryState, QuestionState, RunState
 from shared.messages import BudgetSpent, EventKind, ModelUnavailable, Permanent, QueueUnavailable
 from shared.pipeline import words

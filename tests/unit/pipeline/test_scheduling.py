@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared.conversation.dead_letter_records import About
 from shared.conversation.mailbox import address_of
-from shared.conversation.records import About
 from shared.conversation.reminders import RING, UserReminders
 from shared.ports import Create, Partition, Replace
 from shared.steps import Step

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.agent.turn import Control, Outcome, Segment
-from shared.conversation.records import SegmentEnd
+from shared.conversation.run_records import SegmentEnd
 from shared.messages import EventKind, InboundEvent, ModelUnavailable, NotTaken, NotThere, Permanent, Refused
 from shared.pipeline.timeline_views import Happened, Item, Lane, Timeline, Tone
 from shared.ports import WebhookRequest
