@@ -53,6 +53,8 @@ async def test_names_and_labels_do_not_act(stage: Stage, visit: Visit) -> None:
     evil = "<img src=x onerror='window.hit=1'>.png"
     await page.set_input_files("#picker", {"name": evil, "mimeType": "text/plain", "buffer": b"x"})
     await expect(page.locator(".chip b")).to_have_text(evil)
+    # Until it is uploaded, Enter sends nothing.
+    await expect(page.locator("#send")).to_be_enabled()
     await say(page, "x")
     await expect(page.locator(".message.person[data-n]")).to_have_count(1)
     picture = await stage.keep(b"not a picture", name=evil, media_type="image/png")
