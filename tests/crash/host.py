@@ -95,6 +95,8 @@ class TroubledAssistant:
         while asyncio.get_running_loop().time() < ends:
             await asyncio.sleep(0.05)
             await control.before_step()
+        # Dawdling was no step: the segment takes one at least, or the run would never get on.
+        control._stepped = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._assistant, name)
