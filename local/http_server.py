@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import re
@@ -12,26 +11,19 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import azure.functions as func
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_exceptions import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
-
-# Not aiohttp.web, which loads a framework that is not used here: a twentieth of a cold start.
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
-from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
-from aiohttp.web_server import Server
 from multidict import CIMultiDict
 
+from local.http_listener import HttpListener
 from local.invocations import Invocations
 from local.routes import Routes
 from shared import telemetry
 
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
-_KEEP_ALIVE_SECONDS = 75.0
 
 _log = telemetry.logger("local.http")
 
@@ -71,39 +63,15 @@ class HttpServer:
         self._tunnel = tunnel
         self._body_limit = body_limit
         self._host_key = host_key
-        self._server: Server | None = None
-        self._listener: Any = None
+        self._listener = HttpListener(self._answer, body_limit=body_limit, logger=_protocol_log, auto_decompress=False)
 
     async def start(self, listening: socket.socket) -> None:
         """Serve the connections of a listening socket."""
-        loop = asyncio.get_running_loop()
-        self._server = Server(
-            self._answer,
-            request_factory=self._request,
-            access_log=None,
-            logger=_protocol_log,
-            auto_decompress=False,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        )
-        self._listener = await loop.create_server(self._server, sock=listening)
+        await self._listener.start(listening)
 
     async def stop(self, *, seconds: float) -> None:
         """Accept no more connections, let the requests in work finish for so many seconds, then cancel them."""
-        if self._server:
-            self._listener.close()
-            self._server.pre_shutdown()
-            await self._server.shutdown(seconds)
-
-    def _request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> BaseRequest:
-        limit = self._body_limit
-        return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=limit)
+        await self._listener.stop(seconds=seconds)
 
     async def _answer(self, request: BaseRequest) -> StreamResponse:
         try:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hmac
 import json
 import socket
-from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
-from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response, StreamResponse
-from aiohttp.web_server import Server
 
 from local.durable.binding import PREFIX
 from local.durable.limits import MAX_PAYLOAD_BYTES
 from local.durable.management import Answer, Call, Management
+from local.http_listener import HttpListener
 from shared import telemetry
 from shared.messages import Transient
 
 _LOOPBACK = "127.0.0.1"
-_KEEP_ALIVE_SECONDS = 75.0
 _BODY_LIMIT = 2 * MAX_PAYLOAD_BYTES
 """More than a payload may have, so that it is refused with a reason."""
 
@@ -45,8 +38,7 @@ class ManagementServer:
         self._socket.bind((_LOOPBACK, 0))
         self._socket.listen()
         self._socket.setblocking(False)
-        self._server: Server | None = None
-        self._listener: Any = None
+        self._listener: HttpListener | None = None
 
     @property
     def port(self) -> int:
@@ -57,33 +49,15 @@ class ManagementServer:
     async def start(self, management: Management) -> None:
         """Begin to answer."""
         self._management = management
-        self._server = Server(
-            self._answer,
-            request_factory=self._request,
-            access_log=None,
-            logger=_log,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        )
-        self._listener = await asyncio.get_running_loop().create_server(self._server, sock=self._socket)
+        self._listener = HttpListener(self._answer, body_limit=_BODY_LIMIT, logger=_log)
+        await self._listener.start(self._socket)
 
     async def stop(self, *, seconds: float) -> None:
         """Let the requests in work finish for so many seconds, then end."""
-        if self._server is None:
+        if self._listener is None:
             self._socket.close()
             return
-        self._listener.close()
-        self._server.pre_shutdown()
-        await self._server.shutdown(seconds)
-
-    def _request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> BaseRequest:
-        return BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=_BODY_LIMIT)
+        await self._listener.stop(seconds=seconds)
 
     async def _answer(self, request: BaseRequest) -> StreamResponse:
         try:

@@ -20,7 +20,7 @@ class Nominal(BaseChatModel):
         return "chain"
 
     def _generate(self, *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError("AskModel asks the chain of models")
+        raise RuntimeError("the nominal model was asked; AskModel asks the chain of models")
 
 
 def declare(tools: Sequence[Tool]) -> list[BaseTool]:
@@ -32,4 +32,4 @@ def declare(tools: Sequence[Tool]) -> list[BaseTool]:
 
 
 async def _never(**_: object) -> None:
-    raise NotImplementedError("a declared tool is called by the middleware")
+    raise RuntimeError("a declared tool was called by the library; Effects calls them")

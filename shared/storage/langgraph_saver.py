@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,14 +14,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from shared.messages import SettingError, StoreUnavailable
+from shared.messages import StoreUnavailable
 from shared.settings import Sync
 from shared.storage import whole_file
 
 T = TypeVar("T")
-
-BUSY_MS = 5_000
-"""How long a write waits for another process's."""
 
 
 class OneThreadSaver(SqliteSaver):
@@ -78,26 +75,13 @@ class OneThreadSaver(SqliteSaver):
         self._thread.shutdown(wait=False)
 
 
-@asynccontextmanager
-async def connect(path: Path, *, sync: Sync) -> AsyncIterator[OneThreadSaver]:
+def connect(path: Path, *, sync: Sync) -> AbstractAsyncContextManager[OneThreadSaver]:
     """Open or create the file. Raises SettingError where it cannot be used, StoreUnavailable where it is busy."""
-    try:
-        await whole_file.appear(path, fill=_fill)
-        async with _opened(path, sync=sync) as saver:
-            yield saver
-    except (OSError, sqlite3.Error) as error:
-        if "locked" in str(error):
-            raise StoreUnavailable(f"{path.name} is busy: {error}") from None
-        raise SettingError(f"PRAXOS_HOME: {path} cannot be used: {error}") from None
-
-
-async def _fill(path: Path) -> None:
-    async with _opened(path, sync=Sync.FULL):
-        pass
+    return whole_file.connect(path, sync=sync, opening=_opened)
 
 
 @asynccontextmanager
-async def _opened(path: Path, *, sync: Sync) -> AsyncIterator[OneThreadSaver]:
+async def _opened(path: Path, sync: Sync) -> AsyncIterator[OneThreadSaver]:
     saver = await asyncio.to_thread(_open, path, sync)
     try:
         yield saver
@@ -108,9 +92,8 @@ async def _opened(path: Path, *, sync: Sync) -> AsyncIterator[OneThreadSaver]:
 def _open(path: Path, sync: Sync) -> OneThreadSaver:
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={sync.value}")
+        for pragma in whole_file.pragmas(sync):
+            connection.execute(pragma)
         saver = OneThreadSaver(connection)
         saver.setup()
     except BaseException:

@@ -19,7 +19,7 @@ from langgraph.types import Interrupt
 from shared.messages import SettingError, StoreUnavailable
 from shared.ports import Checkpoints
 from shared.settings import Sync
-from shared.storage import langgraph_saver
+from shared.storage import whole_file
 from shared.storage.checkpoints import SqliteCheckpoints
 from tests.fakes.checkpoints import MemoryCheckpoints
 
@@ -134,7 +134,7 @@ async def test_the_file_is_its_owners_alone_and_appears_whole(tmp_path: Path) ->
 async def test_a_busy_file_is_the_store_being_away_and_nothing_is_left_half_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(langgraph_saver, "BUSY_MS", 1)
+    monkeypatch.setattr(whole_file, "BUSY_MS", 1)
     ours = on_disk(tmp_path)
     await ours.open()
     other = sqlite3.connect(tmp_path / "checkpoints.db")

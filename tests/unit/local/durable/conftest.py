@@ -77,6 +77,25 @@ class Durable:
     raw: dict[str, Any]
 
 
+class SlowActivity:
+    """An app whose orchestration `run` calls one activity that takes until `gate` opens."""
+
+    def __init__(self) -> None:
+        self.app = df.DFApp()
+        self.calls: list[str] = []
+        self.gate = asyncio.Event()
+
+        @self.app.activity_trigger(input_name="what")
+        async def slow(what: str) -> str:
+            self.calls.append(what)
+            await self.gate.wait()
+            return what
+
+        @self.app.orchestration_trigger(context_name="context")
+        def run(context: df.DurableOrchestrationContext):
+            return (yield context.call_activity("slow", "it"))
+
+
 Open = Callable[..., Awaitable[Durable]]
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import azure.durable_functions as df
 import pytest
 
 from local.durable import events
@@ -18,7 +17,7 @@ from local.durable.storage import ACTIVITIES, EPISODES, DurableStorage
 from shared.messages import Conflict
 from shared.steps import Step
 from tests.unit.local.durable import worker
-from tests.unit.local.durable.conftest import Open, new_storage, until
+from tests.unit.local.durable.conftest import Open, SlowActivity, new_storage, until
 
 ROOT = Path(__file__).resolve().parents[4]
 Process = asyncio.subprocess.Process
@@ -227,29 +226,16 @@ async def test_the_result_for_an_instance_that_was_replaced_counts_for_nothing(
 
 @pytest.mark.parametrize("lock_seconds", [0.3])
 async def test_a_long_activity_keeps_its_lock(start: Open, beside: Callable[..., DurableStorage]) -> None:
-    app = df.DFApp()
-    calls: list[str] = []
-    gate = asyncio.Event()
-
-    @app.activity_trigger(input_name="what")
-    async def slow(what: str) -> str:
-        calls.append(what)
-        await gate.wait()
-        return what
-
-    @app.orchestration_trigger(context_name="context")
-    def run(context: df.DurableOrchestrationContext):
-        return (yield context.call_activity("slow", "it"))
-
-    durable = await start(app)
+    slow = SlowActivity()
+    durable = await start(slow.app)
     id = await durable.client.start_new("run")
-    await until(lambda: calls)
+    await until(lambda: slow.calls)
     thief = beside()
     end = time.monotonic() + 1.2
     while time.monotonic() < end:
         assert await thief.next_activity() is None
         await thief.wait(kind=ACTIVITIES, timeout=0.05)
-    gate.set()
+    slow.gate.set()
 
     assert await durable.output(id) == "it"
-    assert calls == ["it"]
+    assert slow.calls == ["it"]

@@ -10,7 +10,7 @@ import azure.durable_functions as df
 import pytest
 
 from local.durable.limits import MAX_PAYLOAD_BYTES
-from tests.unit.local.durable.conftest import Durable, Open, until
+from tests.unit.local.durable.conftest import Durable, Open, SlowActivity, until
 
 FAILED = df.OrchestrationRuntimeStatus.Failed
 
@@ -163,29 +163,16 @@ async def test_continuing_as_new_drops_the_events_that_were_not_used(start: Open
 
 async def test_activities_run_again_when_their_result_could_not_be_written(start: Open) -> None:
     """That no crash loses one is in test_crash; here the process itself gives it back, as in a scale-in."""
-    app = df.DFApp()
-    calls: list[str] = []
-    gate = asyncio.Event()
-
-    @app.activity_trigger(input_name="what")
-    async def slow(what: str) -> str:
-        calls.append(what)
-        await gate.wait()
-        return what
-
-    @app.orchestration_trigger(context_name="context")
-    def run(context: df.DurableOrchestrationContext):
-        return (yield context.call_activity("slow", "it"))
-
-    first = await start(app)
+    slow = SlowActivity()
+    first = await start(slow.app)
     id = await first.client.start_new("run", "twice")
-    await until(lambda: calls == ["it"])
+    await until(lambda: slow.calls == ["it"])
     await first.service.stop(seconds=0)
-    gate.set()
+    slow.gate.set()
     second = await start_again(start, first)
 
     assert await second.output(id) == "it"
-    assert calls == ["it", "it"]
+    assert slow.calls == ["it", "it"]
 
 
 async def start_again(start: Open, like: Durable) -> Durable:
