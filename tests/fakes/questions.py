@@ -141,3 +141,9 @@ async def rung(world: World) -> list[Bell]:
             found.append(Bell.model_validate_json(message.body))
             await world.app.broker.complete(step=Step.SETTLE_TURNS, message=message)
     return [bell for bell in found if bell.subject]
+
+
+def given(question: QuestionRecord) -> dict[str, object]:
+    """What was answered; fails where nothing was."""
+    assert question.answer is not None
+    return question.answer.value

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.conversation.dead_letter_records import About, DeadLetter
-from shared.conversation.mailbox import address_of
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, question_id
 from shared.conversation.records import KEEP_FINISHED
-from shared.conversation.reminders import UserReminders
 from shared.conversation.run_records import Checkpoint, QuestionKind, QuestionRecord, Run
 from shared.conversation.states import DeadLetterState, EntryState, PartState, QuestionState, RunState
 from shared.messages import (
     Conflict,
     EventKind,
-    InboundEvent,
     MovedOn,
-    NotTaken,
     NotThere,
-    OutcomeUnknown,
     Permanent,
-    QueueUnavailable,
     Refused,
-    StoreUnavailable,
 )
 from shared.pipeline import words
 from shared.pipeline.dead_letter_views import Summary, letter_id
@@ -35,39 +27,18 @@ from shared.pipeline.dead_letters import dead_letter
 from shared.pipeline.webhook import Inbound
 from shared.steps import Step
 from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
+from tests.fakes.dead_letters import (
+    LONG,
+    WHO,
+    a_dead_message,
+    an_event_of_a_channel_that_is_off,
+    lose_the_bells_of_replays,
+    meet_before_the_first,
+    only,
+    replay,
+    stored,
+)
 from tests.fakes.world import World
-
-LONG = "x" * 100
-"""With what the fake assistant puts before it: three parts."""
-WHO = "ann@example"
-
-
-async def only(world: World) -> Summary:
-    """The one open dead letter."""
-    [letter] = (await world.app.dead_letter_actions.list()).letters
-    return letter
-
-
-async def replay(world: World, id: str = "", **arguments: str) -> Summary:
-    id = id or (await only(world)).id
-    return await world.app.dead_letter_actions.replay(id, who=WHO, **arguments)
-
-
-async def stored(world: World, id: str, chat: str = "chat") -> DeadLetter:
-    """A dead letter of a conversation as it is in the store, open or not."""
-    documents = await world.app.store.query(partition=world.partition(chat).key, kind="dead_letter")
-    [body] = [document.body for document in documents if letter_id(document.partition, document.id) == id]
-    return DeadLetter.model_validate(body)
-
-
-async def a_dead_message(world: World, text: str = "hello", **changes: Any) -> InboundEvent:
-    world.assistant.troubles.append(Permanent("no such model"))
-    made = await world.arrive(text, **changes)
-    await world.settle()
-    return made
-
-
-# --- messages that could not be handled -----------------------------------------------------------------------
 
 
 async def test_a_replayed_message_is_answered_and_says_what_it_answers(world: World) -> None:
@@ -222,17 +193,6 @@ async def test_a_replay_that_fails_again_is_open_with_both_reasons(world: World)
     assert world.texts[-1] == "You said: hello"
 
 
-async def lose_the_bells_of_replays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    send = world.app.queue.send
-
-    async def away(*, step: Step, **arguments: Any) -> None:
-        if step is Step.RING_REPLAY:
-            raise QueueUnavailable("away")
-        await send(step=step, **arguments)
-
-    monkeypatch.setattr(world.app.queue, "send", away)
-
-
 async def test_the_bell_that_was_lost_with_a_crash_is_rung_by_the_sweeper(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,7 +238,7 @@ async def test_of_two_operators_at_once_one_wins_and_the_other_is_told(world: Wo
     both = asyncio.Barrier(2)
     second = world.instance()
     for app in (world.app, second):
-        _meet_before_the_first(app.store, Step.REPLAY, Step.DISCARD, barrier=both)
+        meet_before_the_first(app.store, Step.REPLAY, Step.DISCARD, barrier=both)
     outcomes = await asyncio.gather(
         world.app.dead_letter_actions.replay(id, who="first"),
         getattr(second.dead_letter_actions, other)(id, who="second"),
@@ -293,19 +253,6 @@ async def test_of_two_operators_at_once_one_wins_and_the_other_is_told(world: Wo
     turns = sum(text == "You said: hello" for text in world.texts)
     assert turns == (won.state is DeadLetterState.REPLAYED)
     await second.close()
-
-
-def _meet_before_the_first(store: Any, *steps: Step, barrier: asyncio.Barrier) -> None:
-    """Both have read what they read before either writes."""
-    batch, met = store.batch, []
-
-    async def wait(*, step: Step, **arguments: Any) -> Any:
-        if step in steps and not met:
-            met.append(step)
-            await barrier.wait()
-        return await batch(step=step, **arguments)
-
-    store.batch = wait
 
 
 async def test_what_has_moved_on_is_not_replayed(world: World) -> None:
@@ -360,303 +307,6 @@ async def test_another_tenants_dead_letters_are_out_of_reach(world: World) -> No
     ):
         with pytest.raises(NotThere):
             await act
-
-
-# --- replies that could not be delivered ----------------------------------------------------------------------
-
-
-async def test_a_replayed_part_goes_out_with_the_rest_of_its_message(world: World) -> None:
-    world.channel.outcomes.extend([None, Refused("chat not found")])
-    await world.arrive(LONG)
-    await world.settle()
-    before = await world.parts()
-    world.channel.sent.clear()
-    assert (await replay(world)).about is About.PART
-    assert await world.settle() == [OUTBOUND]
-    assert "".join(world.texts) == f"You said: {LONG}"[40:]
-    assert [(sent.key, sent.repeat) for sent in world.channel.sent] == [(part.key, False) for part in before[1:3]]
-    after = await world.parts()
-    assert [part.state for part in after[1:3]] == [PartState.MOVED] * 2
-    assert all(part.ttl for part in after[1:3])
-    box = await world.outbox()
-    assert (box.settled, box.parts, box.wake_at) == (len(after), len(after), None)
-
-
-async def test_a_part_that_may_have_arrived_says_so_when_it_is_replayed(world: World) -> None:
-    world.channel.outcomes.extend([OutcomeUnknown("time-out")] * 5)
-    await world.arrive("hello")
-    await world.settle()
-    for _ in range(8):
-        await world.pass_(seconds=301)
-    world.channel.sent.clear()
-    await replay(world)
-    await world.settle()
-    assert [(sent.text, sent.repeat) for sent in world.channel.sent] == [("You said: hello", True)]
-
-
-async def test_a_part_whose_only_unknown_outcome_was_its_last_says_so_too(world: World) -> None:
-    world.channel.outcomes.extend([NotTaken("down"), OutcomeUnknown("time-out")])
-    await world.arrive("hello")
-    await world.settle()
-    await world.pass_(seconds=timedelta(hours=25).total_seconds())
-    assert (await world.parts())[0].state is PartState.UNCERTAIN
-    world.channel.sent.clear()
-    await replay(world)
-    await world.settle()
-    assert [(sent.text, sent.repeat) for sent in world.channel.sent] == [("You said: hello", True)]
-
-
-async def test_a_part_whose_bell_was_lost_is_rung_for_by_the_sweeper(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.channel.outcomes.append(Refused("chat not found"))
-    await world.arrive("hello")
-    await world.settle()
-    await lose_the_bells_of_replays(world, monkeypatch)
-    await replay(world)
-    assert await world.settle() == []
-    await world.pass_(seconds=61)
-    assert world.texts[-1] == "You said: hello"
-
-
-async def test_a_part_that_is_refused_again_is_the_same_dead_letter_and_no_news(world: World) -> None:
-    world.channel.outcomes.extend([None, Refused("chat not found")])
-    await world.arrive(LONG)
-    await world.settle()
-    letter = await only(world)
-    for n in (2, 3):
-        world.channel.outcomes.append(Refused(f"no, for the {n}th time"))
-        await replay(world)
-        await world.settle()
-        again = await only(world)
-        assert (again.id, again.failures) == (letter.id, n)
-    assert [failure.reason for failure in (await stored(world, letter.id)).earlier] == [
-        "chat not found",
-        "no, for the 2th time",
-    ]
-    assert "".join(world.texts[1:]) == words.NOT_DELIVERED, "told once"
-    world.channel.sent.clear()
-    await replay(world)
-    await world.settle()
-    assert "".join(world.texts) == f"You said: {LONG}"[40:]
-
-
-async def test_replaying_a_part_that_has_been_sent_again_is_refused(world: World) -> None:
-    world.channel.outcomes.append(Refused("chat not found"))
-    await world.arrive("hello")
-    await world.settle()
-    letter = await only(world)
-    part = await world.partition().part(1)
-    assert part
-    transaction = Transaction()
-    transaction.save(part, part.record.with_(state=PartState.MOVED))
-    await world.partition().commit(Step.REPLAY, transaction)
-    with pytest.raises(MovedOn):
-        await replay(world, letter.id)
-
-
-# --- events that were not taken in ----------------------------------------------------------------------------
-
-
-async def an_event_of_a_channel_that_is_off(world: World, text: str = "hello") -> InboundEvent:
-    made = world.say(text)
-    world.app._channels["fake"] = None
-    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
-    return made
-
-
-async def test_an_event_is_taken_in_when_its_channel_is_back(world: World) -> None:
-    made = await an_event_of_a_channel_that_is_off(world)
-    letter = await only(world)
-    assert (await replay(world)).state is DeadLetterState.OPEN, "the channel is still off"
-    again = await stored(world, letter.id)
-    assert ["not configured" in reason for reason in (again.reason, *(each.reason for each in again.earlier))] == [
-        True,
-        True,
-    ]
-    world.app._channels["fake"] = world.channel
-    assert (await replay(world, letter.id)).state is DeadLetterState.REPLAYED
-    await world.settle()
-    assert world.texts == ["You said: hello"]
-    assert (await world.entry(made)).state is EntryState.CONSUMED
-    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
-    await world.settle()
-    assert world.texts == ["You said: hello"], "a later delivery finds it in its mailbox"
-    assert len((await stored(world, letter.id)).actions) == 2
-
-
-async def test_a_person_who_was_told_of_it_hears_that_it_is_handled_now(world: World) -> None:
-    await an_event_of_a_channel_that_is_off(world)
-    world.app._channels["fake"] = world.channel
-    await world.pass_(seconds=61)
-    assert "".join(world.texts) == words.COULD_NOT
-    await replay(world)
-    await world.settle()
-    assert "".join(world.texts) == words.COULD_NOT + words.HANDLED_NOW + "You said: hello"
-
-
-async def test_an_event_that_fails_in_its_turn_is_the_same_dead_letter(world: World) -> None:
-    await an_event_of_a_channel_that_is_off(world)
-    letter = await only(world)
-    world.app._channels["fake"] = world.channel
-    world.assistant.troubles.append(Permanent("no such model"))
-    await replay(world)
-    await world.settle()
-    again = await only(world)
-    assert (again.id, again.about, again.reason, again.failures) == (letter.id, About.ENTRY, "no such model", 2)
-    await replay(world)
-    await world.settle()
-    assert world.texts[-1] == "You said: hello"
-
-
-async def test_an_event_that_came_in_meanwhile_closes_its_letter_and_has_one_turn(world: World) -> None:
-    made = await an_event_of_a_channel_that_is_off(world)
-    world.app._channels["fake"] = world.channel
-    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
-    assert (await replay(world)).state is DeadLetterState.REPLAYED
-    await world.settle()
-    assert sum(text == "You said: hello" for text in world.texts) == 1
-
-
-async def test_of_two_operators_who_take_an_event_in_one_wins(world: World) -> None:
-    await an_event_of_a_channel_that_is_off(world)
-    world.app._channels["fake"] = world.channel
-    id = (await only(world)).id
-    both, second = asyncio.Barrier(2), world.instance()
-    for app in (world.app, second):
-        _meet_before_the_first(app.store, Step.ARRIVE, Step.DISCARD, barrier=both)
-    outcomes = await asyncio.gather(
-        world.app.dead_letter_actions.replay(id, who="first"),
-        second.dead_letter_actions.discard(id, who="second"),
-        return_exceptions=True,
-    )
-    assert sum(isinstance(outcome, MovedOn) for outcome in outcomes) == 1
-    [won] = [outcome for outcome in outcomes if isinstance(outcome, Summary)]
-    await world.settle()
-    assert ("You said: hello" in world.texts) is (won.state is DeadLetterState.REPLAYED)
-    await second.close()
-
-
-async def test_an_unreadable_event_stays_with_both_reasons(world: World) -> None:
-    made = world.say("").model_copy(update={"kind": EventKind.UNREADABLE, "reason": "no text"})
-    await world.app.intake.receive(Inbound(event=made).model_dump_json().encode())
-    await world.settle()
-    assert (await replay(world)).state is DeadLetterState.OPEN
-    letter = await only(world)
-    assert (letter.about, letter.failures, letter.reason) == (About.EVENT, 2, "no text")
-    assert "".join(world.texts) == words.UNREADABLE, "told once"
-
-
-async def test_the_store_is_away_and_nothing_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    await a_dead_message(world)
-    id = (await only(world)).id
-
-    async def away(**_: Any) -> None:
-        raise StoreUnavailable("away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(world.app.store, "batch", away)
-        with pytest.raises(StoreUnavailable):
-            await replay(world, id)
-    assert (await only(world)).id == id
-
-
-# --- messages of a queue --------------------------------------------------------------------------------------
-
-
-async def test_garbage_of_a_queue_stays_with_both_reasons(world: World) -> None:
-    await world.app.intake.receive(b"garbage \xff")
-    assert (await replay(world)).state is DeadLetterState.OPEN
-    letter = await only(world)
-    assert (letter.about, letter.failures) == (About.MESSAGE, 2)
-    assert "not one of our events" in letter.reason
-
-
-async def test_an_event_that_an_older_version_could_not_read_is_taken_in(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = world.say("hello")
-    body = Inbound(event=made).model_dump_json().encode()
-    await world.app.dead_letters.unroutable(body, reason="not one of our events")
-    assert (await replay(world)).state is DeadLetterState.REPLAYED
-    await world.settle()
-    assert world.texts == ["You said: hello"]
-
-
-async def test_a_bell_is_rung_again(world: World) -> None:
-    await world.arrive("hello")
-    for message in await world.app.broker.receive(queue=TURNS, limit=1):
-        await world.app.broker.complete(step=Step.SETTLE_TURNS, message=message)
-    body = world.bell().model_dump_json().encode()
-    await world.app.dead_letters.unroutable(body, reason="unknown field", queue=TURNS)
-    assert (await replay(world)).state is DeadLetterState.REPLAYED
-    await world.settle()
-    assert world.texts == ["You said: hello"]
-
-
-async def test_garbage_that_comes_again_after_its_letter_was_closed_is_recorded_again(world: World) -> None:
-    await world.app.intake.receive(b"garbage")
-    id = (await only(world)).id
-    await world.app.dead_letter_actions.discard(id, who=WHO)
-    await world.app.intake.receive(b"garbage")
-    letter = await only(world)
-    assert (letter.id, letter.failures) == (id, 2)
-
-
-# --- reminders ------------------------------------------------------------------------------------------------
-
-
-async def a_stuck_reminder(world: World, **options: str) -> UserReminders:
-    said = await world.arrive("hello")
-    await world.settle()
-    user = await world.app.people.recognise(said)
-    assert user
-    mine = UserReminders(
-        store=world.app.store,
-        clock=world.clock,
-        tenant="main",
-        user=user.id,
-        address=address_of(said),
-        time_zone="UTC",
-    )
-    await mine.set(key="k", text="stretch", due_at=world.in_(60), **options)
-    world.app._channels["fake"] = None
-    world.clock.pass_(seconds=61)
-    await world.app.schedules.fire()
-    return mine
-
-
-async def test_a_reminder_is_told_when_its_channel_is_back(world: World) -> None:
-    await a_stuck_reminder(world)
-    letter = await only(world)
-    assert (await replay(world)).about is About.REMINDER
-    await world.app.schedules.fire()
-    again = await only(world)
-    assert (again.id, again.failures) == (letter.id, 2), "the channel was still off"
-    world.app._channels["fake"] = world.channel
-    await replay(world)
-    await world.app.schedules.fire()
-    await world.settle()
-    assert world.texts[-1] == "You said: stretch"
-    assert await world.app.schedules.fire() == 0
-    assert (await world.app.dead_letter_actions.list()).letters == ()
-
-
-async def test_a_reminder_that_was_changed_meanwhile_is_left_alone(world: World) -> None:
-    mine = await a_stuck_reminder(world)
-    [reminder] = await mine.list()
-    await mine.change(id=reminder.id, due_at=world.in_(3600))
-    with pytest.raises(MovedOn):
-        await replay(world)
-    discarded = await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
-    assert discarded.state is DeadLetterState.DISCARDED
-    assert [left.id for left in await mine.list()] == [reminder.id]
-
-
-async def test_a_reminder_is_over_when_it_is_discarded(world: World) -> None:
-    mine = await a_stuck_reminder(world)
-    await world.app.dead_letter_actions.discard((await only(world)).id, who=WHO)
-    assert await mine.list() == []
 
 
 # --- discards -------------------------------------------------------------------------------------------------
