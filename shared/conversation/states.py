@@ -116,7 +116,7 @@ TRANSITIONS: Mapping[type[StrEnum], tuple[Transition, ...]] = MappingProxyType(
             (PartState.SENDING, PartState.REFUSED, "the platform said no"),
             (PartState.PENDING, PartState.REFUSED, "nothing taken for a day"),
             (PartState.PENDING, PartState.DROPPED, "an earlier part of its message was refused"),
-            (PartState.SENDING, PartState.UNCERTAIN, "given up without knowing"),
+            (PartState.SENDING, PartState.UNCERTAIN, "given up without knowing; a refused repeat"),
             (PartState.REFUSED, PartState.MOVED, "replayed by an operator: goes on as a new part"),
             (PartState.DROPPED, PartState.MOVED, "replayed with the part that was refused"),
             (PartState.UNCERTAIN, PartState.MOVED, "replayed: the new part says that it may be a repeat"),

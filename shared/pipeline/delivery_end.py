@@ -60,7 +60,12 @@ class DeliveryEnd:
         return await self._settle(Step.RECORD_PART, hold, leaving, part, more=more)
 
     async def refuse(self, hold: OutboxHold, leaving: Stored[Part], refusal: Permanent) -> Stored[Part] | None:
-        """The platform said no: the rest of the message goes with it, as a dead letter; the next message goes on."""
+        """The platform said no: the rest of the message goes with it, as a dead letter; the next message goes on.
+
+        The refusal of a repeat says nothing about the send before it, which may have arrived.
+        """
+        if leaving.record.repeat:
+            return await self.give_up(hold, leaving, reason=f"refused when it was sent again: {refusal}")
         part = leaving.record.with_(state=PartState.REFUSED, starts=0)
         letter = self._letter(leaving, reason=str(refusal), told=words.NOT_DELIVERED)
         return await self._settle(Step.FAIL_PART, hold, leaving, part, letter=letter)

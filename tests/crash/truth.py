@@ -231,12 +231,17 @@ def _needs_no_turn(entry: Entry) -> bool:
 
 
 def _wrong_sends(taken: Sequence[str], kept: Documents) -> list[str]:
-    """Every part came to the platform, and came again only with the words that it may be a repeat."""
+    """Every part came to the platform, and came again only with the words that it may be a repeat.
+
+    What was given up without knowing may have come, once.
+    """
     sent = Counter(_text(part) for part in kept.parts if part.state is PartState.SENT)
+    unknown = Counter(_text(part) for part in kept.parts if part.state is PartState.UNCERTAIN)
     came = Counter(unlabelled(text) for text in taken)
     without_a_word = Counter(text.rstrip() for text in taken if not text.endswith(REPEAT))
     found = [f"{text!r} came {came[text]} times, not {count}" for text, count in sent.items() if came[text] < count]
-    return found + [f"{text!r} came again without a word" for text, n in without_a_word.items() if n > sent[text]]
+    most = sent + unknown
+    return found + [f"{text!r} came again without a word" for text, n in without_a_word.items() if n > most[text]]
 
 
 def _wrong_order(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]) -> list[str]:
@@ -244,6 +249,9 @@ def _wrong_order(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]
     first = list(dict.fromkeys(words for text in taken if (words := echoed(text)) is not None))
     finished = {run.event for run in kept.runs if run.state is RunState.FINISHED}
     refused = {part.event for part in kept.parts if part.state is PartState.REFUSED}
+    refused |= {
+        part.event for part in kept.parts if part.state is PartState.UNCERTAIN and echoed(_text(part)) not in first
+    }
     expected = [one.text for one in in_order if one.event in finished - refused and not one.text.startswith(WISHES)]
     return [] if first == expected else [f"replies: expected {expected}, got {first}"]
 

@@ -132,6 +132,18 @@ async def test_given_up_without_knowing(world: World) -> None:
     assert "".join(world.texts) == words.MAYBE_DELIVERED
 
 
+async def test_the_refusal_of_a_repeat_says_nothing_of_the_first_send(world: World) -> None:
+    world.channel.outcomes.extend([OutcomeUnknown("time-out"), Refused("blocked")])
+    await world.arrive("hello")
+    await world.settle()
+    await world.pass_(seconds=5)
+    [part, *_] = await world.parts()
+    assert part.state is PartState.UNCERTAIN
+    [letter] = await world.letters()
+    assert "blocked" in letter.reason
+    assert "".join(world.texts) == words.MAYBE_DELIVERED
+
+
 async def test_not_taken_for_a_day_is_given_up(world: World) -> None:
     world.channel.outcomes.extend([NotTaken("down")] * 2)
     await world.arrive("hello")
