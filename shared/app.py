@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.pipeline.run import Runs
     from shared.pipeline.run_end import RunEnd
     from shared.pipeline.scheduling import Schedules
+    from shared.pipeline.segments import Segments
     from shared.pipeline.stops import Stops
     from shared.pipeline.sweeper import Sweeper
     from shared.pipeline.timeline import Timelines
@@ -120,9 +121,7 @@ class App(Foundation):
         return Turns(
             queue=queue,
             rooms=self.rooms,
-            work=self.turn_work,
-            end=self.run_end,
-            hand_over=self.hand_over,
+            segments=self.segments,
             stops=self.stops,
             runs=self.runs,
             bells=self.bells,
@@ -137,15 +136,20 @@ class App(Foundation):
 
         return Runs(
             rooms=self.rooms,
-            work=self.turn_work,
+            segments=self.segments,
             end=self.run_end,
-            hand_over=self.hand_over,
-            stops=self.stops,
             times=self.question_times,
             orchestrations=self._orchestrations,
             clock=self.clock,
             settings=self.settings,
         )
+
+    @cached_property
+    def segments(self) -> Segments:
+        """What is done under a lease, by turns and runs alike."""
+        from shared.pipeline.segments import Segments
+
+        return Segments(work=self.turn_work, end=self.run_end, hand_over=self.hand_over, stops=self.stops)
 
     @cached_property
     def run_end(self) -> RunEnd:

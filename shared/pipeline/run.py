@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from shared import ids
-from shared.agent.turn import Stopped
 from shared.conversation.lease import Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord
 from shared.conversation.run_records import QuestionKind, QuestionRecord, Run
 from shared.conversation.states import LeaseState, QuestionState, RunState
-from shared.messages import Conflict, LeaseLost, Permanent, StoreUnavailable, Transient
-from shared.pipeline.hand_over import HandOver
+from shared.messages import Conflict, LeaseLost, Permanent, Transient
 from shared.pipeline.rooms import Room, Rooms
 from shared.pipeline.run_end import RunEnd
-from shared.pipeline.stops import Stops
-from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork
+from shared.pipeline.segments import Do, Next, Segments
 from shared.pipeline.work import Work, with_open_run
 from shared.pipeline.work import begun as with_segment
 from shared.ports import Clock, Orchestrations
@@ -33,8 +29,6 @@ from shared.topology import TURNS
 
 log = logger(__name__)
 
-MOST_STARTS = 10
-"""A segment that was begun this often without a recorded step is not begun again."""
 ENDED = (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
 BUSY_PAUSE = timedelta(seconds=1)
 """How long a run waits for a conversation whose lease somebody holds, before it looks again."""
@@ -53,23 +47,6 @@ class Reference(BaseModel):
     """The run's event."""
 
 
-class Do(StrEnum):
-    """What an orchestration does next."""
-
-    AGAIN = "again"
-    WAIT = "wait"
-    END = "end"
-
-
-class Next(BaseModel):
-    """What an orchestration does next; `until`: how long it waits at most, as an aware time."""
-
-    model_config = ConfigDict(frozen=True)
-
-    do: Do
-    until: datetime | None = None
-
-
 class QuestionTimes(Protocol):
     """Reminds people of questions and lets them expire."""
 
@@ -84,20 +61,16 @@ class Runs:
         self,
         *,
         rooms: Rooms,
-        work: TurnWork,
+        segments: Segments,
         end: RunEnd,
-        hand_over: HandOver,
-        stops: Stops,
         times: QuestionTimes,
         orchestrations: Callable[[], Orchestrations],
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._rooms = rooms
-        self._work = work
+        self._segments = segments
         self._end = end
-        self._hand_over = hand_over
-        self._stops = stops
         self._times = times
         self._orchestrations = orchestrations
         self._clock = clock
@@ -201,7 +174,7 @@ class Runs:
 
     async def _segment(self, room: Room, work: Work) -> Next:
         try:
-            return await self._work_on(room, work)
+            return await self._segments.run(room, work, seconds=self._settings.segment_seconds)
         except LeaseLost:
             raise
         except BaseException:
@@ -209,42 +182,6 @@ class Runs:
             if not work.hold.given_back and not work.hold.lost:
                 await self._release(work)
             raise
-
-    async def _work_on(self, room: Room, work: Work) -> Next:
-        if work.run.record.starts > MOST_STARTS:
-            reason = f"a segment was begun {work.run.record.starts - 1} times without a recorded step"
-            await self._end.fail(room, work, reason=reason)
-            return Next(do=Do.END)
-        try:
-            return await self._go_on(room, work)
-        except Stopped:
-            await self._stops.stop(room, work.hold, work=work, durable=True)
-        except Revised:
-            await self._hand_over.ask_what_becomes(room, work)
-            return Next(do=Do.AGAIN)
-        except Dropped:
-            await self._end.drop(room, work)
-        except (LeaseLost, StoreUnavailable):
-            raise
-        except Transient as trouble:
-            if until := await self._end.postpone(room, work, trouble):
-                return Next(do=Do.WAIT, until=until)
-        except Permanent as trouble:
-            await self._end.fail(room, work, reason=str(trouble), trouble=trouble)
-        return Next(do=Do.END)
-
-    async def _go_on(self, room: Room, work: Work) -> Next:
-        if work.entry.record.n < work.hold.stored.record.stop_before:
-            raise Stopped("the person said stop")
-        worked = await work.hold.guard(self._work.segment(room, work, seconds=self._settings.segment_seconds))
-        if isinstance(worked, Spoken) or worked.spoken:
-            await self._end.finish(room, work, worked)
-            return Next(do=Do.END)
-        if worked.outcome.asked:
-            await self._hand_over.ask(room, work, worked)
-        else:
-            await self._hand_over.go_on(room, work, worked)
-        return Next(do=Do.AGAIN)
 
     async def _take(self, partition: ConversationPartition, head: Stored[ConversationRecord], run: Stored[Run]) -> Work:
         """Take the conversation's lease and begin a segment in one transaction. Raises Conflict when someone was faster."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.agent.turn import Stopped
 from shared.conversation.lease import RACES, Hold, mark_bell, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord, Entry
@@ -17,16 +16,13 @@ from shared.messages import (
     LeaseLost,
     Permanent,
     QueueUnavailable,
-    StoreUnavailable,
     Transient,
 )
 from shared.pipeline.bells import Bells
-from shared.pipeline.hand_over import HandOver
 from shared.pipeline.rooms import Room, Rooms
 from shared.pipeline.run import Runs
-from shared.pipeline.run_end import RunEnd
+from shared.pipeline.segments import Segments
 from shared.pipeline.stops import Stops, has_stopped_work
-from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork
 from shared.pipeline.work import ConversationHold, Work
 from shared.pipeline.work import begun as with_segment
 from shared.ports import Clock
@@ -35,9 +31,6 @@ from shared.steps import Step
 from shared.telemetry import bind, logger
 
 log = logger(__name__)
-
-MOST_STARTS = 10
-"""A turn that was begun this often without a recorded step is not begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +64,7 @@ class Turns:
         *,
         queue: str,
         rooms: Rooms,
-        work: TurnWork,
-        end: RunEnd,
-        hand_over: HandOver,
+        segments: Segments,
         stops: Stops,
         runs: Runs,
         bells: Bells,
@@ -82,9 +73,7 @@ class Turns:
     ) -> None:
         self._queue = queue
         self._rooms = rooms
-        self._work = work
-        self._end = end
-        self._hand_over = hand_over
+        self._segments = segments
         self._stops = stops
         self._runs = runs
         self._bells = bells
@@ -144,7 +133,8 @@ class Turns:
                 await self._stops.stop(room, hold, work=None, durable=False)
                 current = await self._next(room, hold, ends)
             while current:
-                await self._turn(room, hold, current)
+                with bind(event=current.entry.record.event.id):
+                    await self._segments.run(room, current, seconds=self._settings.turn_seconds)
                 current = await self._next(room, hold, ends)
         except LeaseLost:
             raise
@@ -170,34 +160,6 @@ class Turns:
         if entry.record.until and entry.record.until > self._clock.now():
             return None
         return await self._begin(hold, entry)
-
-    async def _turn(self, room: Room, hold: ConversationHold, work: Work) -> None:
-        entry = work.entry.record
-        with bind(event=entry.event.id):
-            if entry.starts > MOST_STARTS:
-                reason = f"begun {entry.starts - 1} times without a recorded step"
-                await self._end.fail(room, work, reason=reason)
-                return
-            try:
-                worked = await hold.guard(self._work.segment(room, work, seconds=self._settings.turn_seconds))
-                if isinstance(worked, Spoken) or worked.spoken:
-                    await self._end.finish(room, work, worked)
-                elif worked.outcome.asked:
-                    await self._hand_over.ask(room, work, worked)
-                else:
-                    await self._hand_over.go_on(room, work, worked)
-            except Stopped:
-                await self._stops.stop(room, hold, work=work, durable=False)
-            except Revised:
-                await self._hand_over.ask_what_becomes(room, work)
-            except Dropped:
-                await self._end.drop(room, work)
-            except (LeaseLost, StoreUnavailable):
-                raise
-            except Transient as trouble:
-                await self._end.postpone(room, work, trouble)
-            except Permanent as trouble:
-                await self._end.fail(room, work, reason=str(trouble), trouble=trouble)
 
     async def _take(
         self, partition: ConversationPartition, head: Stored[ConversationRecord], entry: Stored[Entry] | None

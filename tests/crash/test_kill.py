@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from shared.conversation.states import EffectState
 from shared.pipeline import words
-from shared.pipeline.turn import MOST_STARTS
+from shared.pipeline.segments import MOST_STARTS
 from shared.steps import Step
 from tests.crash import truth
 from tests.crash.host import DEADLY, LOOKED_UP

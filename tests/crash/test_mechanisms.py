@@ -270,13 +270,13 @@ def answers_are_given_once(patch: pytest.MonkeyPatch) -> None:
 
 def orchestrations_come_first(patch: pytest.MonkeyPatch) -> None:
     """A run's orchestration is started, and only then is it written that the run is its own."""
-    turn = Turns._turn
+    work_off = Turns._work_off
 
-    async def wake_first(self: Turns, room: Any, hold: Any, work: Any) -> None:
+    async def wake_first(self: Turns, room: Any, hold: Any, work: Any, bell: Any, ends: float) -> None:
         await self._runs.wake(room.partition, work.run.record.event)
-        await turn(self, room, hold, work)
+        await work_off(self, room, hold, work, bell, ends)
 
-    patch.setattr(Turns, "_turn", wake_first)
+    patch.setattr(Turns, "_work_off", wake_first)
 
 
 @dataclass(frozen=True)

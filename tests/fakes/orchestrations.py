@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.pipeline.run import Do, Next, Reference, Runs
+from shared.pipeline.run import Reference, Runs
+from shared.pipeline.segments import Do, Next
 
 
 class FakeOrchestrations:

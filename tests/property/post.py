@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.pipeline.run import Do, Next, Reference
+from shared.pipeline.run import Reference
+from shared.pipeline.segments import Do, Next
 from shared.ports import Clock, QueueMessage
 from shared.topology import INBOUND
 

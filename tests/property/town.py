@@ -12,7 +12,7 @@ from typing import Any
 from shared import ids
 from shared.app import App
 from shared.messages import Bell, EventKind, InboundEvent, Transient
-from shared.pipeline.run import Next
+from shared.pipeline.segments import Next
 from shared.pipeline.webhook import Inbound
 from shared.ports import QueueMessage
 from shared.settings import Settings

@@ -13,7 +13,8 @@ from shared.conversation.run_records import Run, RunOwner
 from shared.conversation.states import EffectState, EntryState, QuestionState, RunState
 from shared.messages import BudgetSpent, EventKind, ModelUnavailable, Permanent, QueueUnavailable
 from shared.pipeline import words
-from shared.pipeline.run import Do, Reference
+from shared.pipeline.run import Reference
+from shared.pipeline.segments import Do
 from shared.ports import Effect
 from shared.steps import Step
 from tests.fakes import courses

@@ -12,7 +12,8 @@ import pytest
 
 from functions import runs
 from shared import app as composition
-from shared.pipeline.run import Do, Next, Reference
+from shared.pipeline.run import Reference
+from shared.pipeline.segments import Do, Next
 from tests.unit.local.durable.conftest import Durable, Open, until
 
 REFERENCE = Reference(tenant="main", conversation="c", run="r").model_dump_json()
