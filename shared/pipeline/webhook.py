@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from shared import ids
 from shared.messages import InboundEvent, QueueUnavailable, Transient
-from shared.ports import Channel, Clock, Files, Parsed, Queue, QueueMessage, WebhookRequest, WebhookResponse
+from shared.ports import Channel, Clock, Parsed, Queue, QueueMessage, WebhookRequest, WebhookResponse
 from shared.steps import Step
 from shared.telemetry import logger, new_traceparent
 from shared.topology import INBOUND, MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from shared.ports import Files
 
 log = logger(__name__)
 

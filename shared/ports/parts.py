@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.ports.clock import Clock
-from shared.ports.files import Files
-from shared.ports.secrets import SecretStore
-from shared.settings import Settings
-
 if TYPE_CHECKING:
     import aiohttp
+
+    from shared.ports.clock import Clock
+    from shared.ports.files import Files
+    from shared.ports.secrets import SecretStore
+    from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

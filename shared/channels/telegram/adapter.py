@@ -12,11 +12,12 @@ from shared.channels.telegram.addressing import Bot
 from shared.channels.telegram.mapping import Reader
 from shared.channels.telegram.settings import TelegramSettings
 from shared.messages import Address, Attachment, OutboundMessage, Progress
-from shared.ports import Capabilities, Json, Parsed, Parts, WebhookRequest
+from shared.ports import Capabilities, Parsed, Parts, WebhookRequest
 
 if TYPE_CHECKING:
     from shared.channels.telegram.progress import ProgressMessages
     from shared.channels.telegram.transfer import Transfer
+    from shared.ports import Json
 
 
 def build(parts: Parts) -> TelegramChannel:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,7 +17,10 @@ from shared.channels.telegram.addressing import Bot
 from shared.channels.telegram.kinds import IGNORED_UPDATES, NOTICES, READ_UPDATES, UNSEEN
 from shared.channels.telegram.wire import Message, Press, PressedMessage, Wire
 from shared.messages import EventKind, InboundEvent, Sender, Unreadable
-from shared.ports import Json, Parsed, WebhookResponse
+from shared.ports import Parsed, WebhookResponse
+
+if TYPE_CHECKING:
+    from shared.ports import Json
 
 CHANNEL = "telegram"
 MAX_UPDATE_BYTES = 1024 * 1024
