@@ -25,7 +25,7 @@ _EMULATORS = {
 }
 """What `func start` needs: the words by which Azurite and the Service Bus emulator are addressed. No secret."""
 
-_SET_BY_AZURE = ("AZURE_FUNCTIONS_", "CONTAINER_", "FUNCTIONS_", "WEBSITE_")
+_SET_BY_AZURE = ("AZURE_FUNCTIONS_", "CONTAINER_", "FUNCTIONS_", "IDENTITY_", "WEBSITE_")
 """Variables that the platform sets: Praxos reads them, nobody writes them into a settings file."""
 
 
