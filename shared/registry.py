@@ -32,9 +32,15 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "pause": "shared.tools.pause:build",
             "ask": "shared.tools.ask:build",
         },
-        "storage": {"sqlite": "shared.storage.sqlite:build"},
-        "memory": {"sqlite": "shared.storage.memory_store:build"},
-        "checkpoints": {"sqlite": "shared.storage.checkpoints:build"},
+        "storage": {"sqlite": "shared.storage.sqlite:build", "cosmos": "shared.storage.cosmos:build"},
+        "memory": {
+            "sqlite": "shared.storage.memory_store:build",
+            "cosmos": "shared.storage.cosmos_agent:build_memory",
+        },
+        "checkpoints": {
+            "sqlite": "shared.storage.checkpoints:build",
+            "cosmos": "shared.storage.cosmos_agent:build_checkpoints",
+        },
         "queues": {"sqlite": "shared.queues.sqlite:build"},
         "files": {"local": "shared.files.local:build"},
         "secrets": {"file": "shared.secrets.file:build"},

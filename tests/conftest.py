@@ -49,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `make crash` and of the continuous build."""
     group = parser.getgroup("praxos")
     group.addoption("--share", type=float, default=1.0, help="run this random share of the tests in tests/crash")
+    group.addoption(
+        "--store",
+        choices=("sqlite", "cosmos"),
+        default="sqlite",
+        help="what the hosts of pipeline and crash tests keep",
+    )
     group.addoption("--seed", type=int, default=None, help="the seed of that choice, and of what is random in them")
     group.addoption(
         "--only-skip", action="append", metavar="REGEX", help="fail when a test is skipped for any other reason"
@@ -57,13 +63,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed before any worker starts, so that all make the same choice."""
+    from tests.fakes.cosmos import beside  # loads the adapter: only once the environment is clean
+
+    beside.choose(config.option.store)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(2**32)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say how to run the same tests again."""
-    return f"seed: {config.option.seed}, share of the crash suite: {config.option.share}"
+    share = config.option.share
+    return f"seed: {config.option.seed}, share of the crash suite: {share}, store of the hosts: {config.option.store}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

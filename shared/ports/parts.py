@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,3 +26,5 @@ class Parts:
     """One client session for the whole process, made on first use."""
     files: Callable[[], Files]
     secrets: Callable[[], SecretStore]
+    clients: dict[str, Any] = field(default_factory=dict)
+    """Clients that several plug-ins share, by the name of their service."""

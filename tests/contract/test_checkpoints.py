@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,46 @@ from shared.ports import Checkpoints
 from shared.settings import Sync
 from shared.storage import whole_file
 from shared.storage.checkpoints import SqliteCheckpoints
+from tests.fakes import cosmos
 from tests.fakes.checkpoints import MemoryCheckpoints
 
-Make = Callable[[Path], Checkpoints]
-IMPLEMENTATIONS: dict[str, Make] = {
-    "memory": lambda path: MemoryCheckpoints(),
-    "sqlite": lambda path: SqliteCheckpoints(path=path / "new" / "checkpoints.db", sync=Sync.NORMAL),
-}
+
+@asynccontextmanager
+async def memory(path: Path) -> AsyncIterator[Checkpoints]:
+    yield MemoryCheckpoints()
+
+
+@asynccontextmanager
+async def sqlite(path: Path) -> AsyncIterator[Checkpoints]:
+    yield SqliteCheckpoints(path=path / "new" / "checkpoints.db", sync=Sync.NORMAL)
+
+
+@asynccontextmanager
+async def cosmos_front(path: Path) -> AsyncIterator[Checkpoints]:
+    """The library's saver and the real SDK against our own front."""
+    async with cosmos.running(path) as front:
+        yield cosmos.checkpoints(front.url)
+
+
+@asynccontextmanager
+async def cosmos_service(path: Path) -> AsyncIterator[Checkpoints]:
+    """The library's saver and the real SDK against the account of COSMOS_ENDPOINT."""
+    service = cosmos.service()
+    yield cosmos.checkpoints(service.url, key=service.key)
+
+
 MESSAGES = [
     AIMessage("hi", id="own-1", tool_calls=[{"name": "say", "args": {"text": "ü"}, "id": "c", "type": "tool_call"}]),
     ToolMessage("done", tool_call_id="c", name="say", artifact={"attachments": [{"name": "a.txt"}]}),
 ]
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
+@pytest.fixture(params=[memory, sqlite, cosmos_front, cosmos_service])
 async def checkpoints(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Checkpoints]:
-    made = IMPLEMENTATIONS[request.param](tmp_path)
-    yield made
-    await made.close()
+    implementation: Callable[[Path], AbstractAsyncContextManager[Checkpoints]] = request.param
+    async with implementation(tmp_path) as made:
+        yield made
+        await made.close()
 
 
 async def put(checkpoints: Checkpoints, thread: str) -> tuple[str, dict[str, Any]]:

@@ -30,6 +30,7 @@ PORTS: dict[str, type] = {
 ENVIRON = {
     "TELEGRAM_BOT_TOKEN": "123456789:a-token-of-nobody",
     "TELEGRAM_WEBHOOK_SECRET": "a-secret-of-this-test",
+    "PRAXOS_COSMOS_ENDPOINT": "https://nobody.documents.azure.com",
     "OPENAI_API_KEY": "nobody",
     "GOOGLE_API_KEY": "nobody",
     "PORTKEY_API_KEY": "nobody",

@@ -19,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from tests.fakes.cosmos import beside
+
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = ("function_app", "local.up", "local.host", "local.timers", "shared.agent.segment", "shared.agent.memory")
 LOADED += (
@@ -85,7 +87,13 @@ class Nursery:
     @classmethod
     async def open(cls, folder: Path) -> Self:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", __name__, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            __name__,
+            beside.chosen(),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout
         first = await asyncio.wait_for(process.stdout.readline(), 60)
@@ -141,7 +149,7 @@ def _plain_environment() -> dict[str, str]:
 
 
 def _serve() -> None:
-    for name in LOADED:
+    for name in (*LOADED, *(beside.MODULES if sys.argv[1:] == ["cosmos"] else ())):
         import_module(name)
     gc.freeze()
     children: set[int] = set()

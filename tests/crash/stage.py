@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +20,8 @@ from tests.crash.traffic import Traffic
 from tests.crash.waiting import NotInTime, until
 from tests.crash.webhooks import Webhooks, webhooks
 from tests.fakes import telegram_updates as updates
+from tests.fakes.cosmos.beside import Beside
+from tests.fakes.ports import free_port
 from tests.fakes.telegram import FakeTelegram
 
 LEASE_SECONDS = 1.5
@@ -28,13 +29,6 @@ QUESTION_SECONDS = 5
 """How long a question waits for its answer."""
 SPLIT = (*ROLES, "turns", "deliveries", DURABLE)
 """A process for each scale group, and a second one for turns, deliveries and orchestrations."""
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stage:
@@ -60,6 +54,8 @@ class Stage:
         self.webhooks = await self._opened.enter_async_context(webhooks())
         self.people = People(self.home, self.traffic, self.telegram, self.webhooks)
         await self.traffic.open()
+        self._store = await Beside.start(self.home)
+        self._settings |= self._store.settings
 
     async def close(self) -> None:
         """Kill what still runs."""
@@ -72,6 +68,7 @@ class Stage:
         for host in self.hosts:
             await host.end()
         await self.traffic.close()
+        await self._store.stop()
         await self._opened.aclose()
 
     def set(self, **settings: str) -> None:

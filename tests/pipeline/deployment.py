@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -17,6 +16,8 @@ from typing import Any
 import aiohttp
 
 from tests.fakes import telegram_updates as updates
+from tests.fakes.cosmos.beside import Beside
+from tests.fakes.ports import free_port
 from tests.fakes.telegram import FakeTelegram
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,13 +26,6 @@ STARTED = 120.0
 UP = ("local", "up")
 SOON = 60.0
 """Seconds to wait for what is promised without a deadline: a busy machine is no failure."""
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Deployment:
@@ -56,6 +50,7 @@ class Deployment:
         }
         self.output: list[str] = []
         self._processes: list[asyncio.subprocess.Process] = []
+        self._store: Beside | None = None
         self._numbers = itertools.count(5000)
         self._http: aiohttp.ClientSession | None = None
 
@@ -63,6 +58,9 @@ class Deployment:
         self, *arguments: str, program: tuple[str, ...] = UP, **settings: str
     ) -> asyncio.subprocess.Process:
         """Start a host and wait until it says that it is ready."""
+        if self._store is None:
+            self._store = await Beside.start(self.home)
+            self.settings |= self._store.settings
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", *program, *arguments),
@@ -89,6 +87,8 @@ class Deployment:
     async def end(self) -> None:
         """Kill what still runs and let go of the client."""
         await self.kill()
+        if self._store:
+            await self._store.stop()
         if self._http:
             await self._http.close()
 

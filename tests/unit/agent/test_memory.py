@@ -1,4 +1,4 @@
-"""Long-term memory, over the library's store in memory and the one in a file."""
+"""Long-term memory, over the library's store in memory, the one in a file and the one in Cosmos DB."""
 
 import asyncio
 import stat
@@ -10,10 +10,11 @@ from shared.agent.memory import LongTermMemory
 from shared.messages import SettingError
 from shared.settings import Sync
 from shared.storage.memory_store import SqliteMemoryStore
+from tests.fakes import cosmos
 from tests.fakes.clock import ManualClock
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "cosmos"])
 async def opened(request, tmp_path):
     if request.param == "memory":
         store = InMemoryStore()
@@ -22,6 +23,11 @@ async def opened(request, tmp_path):
             return store
 
         yield give
+    elif request.param == "cosmos":
+        async with cosmos.running(tmp_path) as front:
+            made = cosmos.memory(front.url)
+            yield made.open
+            await made.close()
     else:
         file = SqliteMemoryStore(path=tmp_path / "new" / "memory.db", sync=Sync.NORMAL)
         yield file.open

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -16,6 +15,7 @@ from shared.messages import ModelUnavailable, SettingError
 from shared.models.portkey import PortkeyProvider, PortkeySettings
 from tests.fakes.chat_models import parts
 from tests.fakes.model_server import OPENAI_ANSWER, answered, serving
+from tests.fakes.ports import free_port
 from tests.unit.agent.kit import FakeTool
 from tests.unit.models.kit import agent, ask, spare
 
@@ -105,12 +105,6 @@ def gateway(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(10)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(url):

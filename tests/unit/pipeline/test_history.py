@@ -51,6 +51,28 @@ async def test_only_what_is_new_is_read(world: World) -> None:
     assert partition.read == 10
 
 
+async def test_what_this_process_wrote_itself_is_not_read(world: World) -> None:
+    histories, partition = world.app.histories, counted(world)
+    for n in range(5):
+        await talk(world, f"text {n}")
+        record = await world.record()
+        found = await histories.read(partition, record=record, generation=record.generation)
+        assert found == await fresh(world)
+    assert partition.read == 0
+
+
+async def test_what_another_process_wrote_meanwhile_is_read(world: World) -> None:
+    histories, partition = world.app.histories, counted(world)
+    await talk(world, "ours")
+    here, world.app = world.app, world.instance()
+    await talk(world, "theirs")
+    theirs, world.app = world.app, here
+    record = await world.record()
+    assert await histories.read(partition, record=record, generation=0) == await fresh(world)
+    assert partition.read == 2
+    await theirs.close()
+
+
 async def test_what_the_summary_covers_is_dropped(world: World) -> None:
     histories, partition = Histories(limit=60), counted(world)
     for n in range(30):

@@ -1,0 +1,67 @@
+"""The front as a process beside the hosts of a test: chosen with `--store cosmos`, it outlives every kill."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Self
+
+from tests.fakes.cosmos.front import KEY
+
+ROOT = Path(__file__).resolve().parents[3]
+STARTED = 60.0
+MODULES = ("azure.cosmos.aio", "shared.storage.cosmos", "shared.storage.cosmos_saver")
+"""What a host on Cosmos DB loads."""
+
+_chosen = "sqlite"
+
+
+def choose(store: str) -> None:
+    """Which store the hosts of this test run work on."""
+    global _chosen
+    _chosen = store
+
+
+def chosen() -> str:
+    """Which store the hosts of this test run work on."""
+    return _chosen
+
+
+class Beside:
+    """The store that was chosen, for one data folder. With SQLite there is nothing to run."""
+
+    def __init__(self) -> None:
+        self.settings: dict[str, str] = {}
+        self.others: list[dict[str, str]] = []
+        """The settings of further clients, which have ports of their own."""
+        self._process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    async def start(cls, folder: Path, *, clients: int = 1, lag: float = 0.0) -> Self:
+        """Start what the hosts need. With a lag, each client sees the others' writes so many seconds late."""
+        made = cls()
+        if _chosen == "cosmos" or lag:
+            await made._front(folder, clients, lag)
+        return made
+
+    async def _front(self, folder: Path, clients: int, lag: float) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.fakes.cosmos.front", str(folder), *["0"] * clients, "--lag", str(lag)),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout
+        async with asyncio.timeout(STARTED):
+            urls = [(await self._process.stdout.readline()).decode().strip() for _ in range(clients)]
+        assert all(urls), "the front did not start"
+        self.settings, *self.others = [
+            {"PRAXOS_STORE": "cosmos", "PRAXOS_COSMOS_ENDPOINT": url, "PRAXOS_COSMOS_KEY": KEY} for url in urls
+        ]
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._process and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            await self._process.wait()
