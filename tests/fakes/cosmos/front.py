@@ -124,7 +124,7 @@ class Front:
     async def _post(self, request: web.Request, shelf: Shelf) -> web.Response:
         given, headers = await request.json(), request.headers
         if headers.get("x-ms-cosmos-is-query-plan-request", "").lower() == "true":
-            return web.json_response(sql.plan(given["query"]))
+            return web.json_response(sql.plan(given["query"], _values(given)))
         if headers.get("x-ms-documentdb-isquery", "").lower() == "true":
             return self._query(request, shelf, given)
         if headers.get("x-ms-cosmos-is-batch-request", "").lower() == "true":
@@ -140,8 +140,7 @@ class Front:
         asked_of_a_range = "x-ms-documentdb-partitionkeyrangeid" in request.headers
         if key is None and sql.needs_plan(query) and not asked_of_a_range:
             return _error(400, "cross partition query", sub_status=ACROSS_PARTITIONS)
-        values = {one["name"]: one["value"] for one in given.get("parameters") or ()}
-        found = shelf.query(_client(request), key, sql.parse(query, values))
+        found = shelf.query(_client(request), key, sql.parse(query, _values(given)))
         at = int(request.headers.get("x-ms-continuation") or 0)
         size = int(request.headers.get("x-ms-max-item-count") or 100)
         page = found[at : at + (size if size > 0 else 100)]
@@ -177,6 +176,10 @@ def _account(endpoint: str) -> dict[str, Any]:
         "enableMultipleWriteLocations": False,
         "userConsistencyPolicy": {"defaultConsistencyLevel": "BoundedStaleness"},
     }
+
+
+def _values(given: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one["value"] for one in given.get("parameters") or ()}
 
 
 def _key(request: web.Request) -> list[str]:

@@ -50,9 +50,9 @@ def parse(query: str, parameters: Mapping[str, Any]) -> Select:
     return _Parser(list(_tokens(query)), parameters).select()
 
 
-def plan(query: str) -> dict[str, Any]:
+def plan(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What the gateway tells an SDK of a query over several partitions: how to merge, and what to ask each of them."""
-    known = parse(query, _Anything())
+    known = parse(query, parameters)
     condition = re.search(r"WHERE (.*?)(?: ORDER BY | OFFSET |$)", query, re.DOTALL)
     where = condition[1] if condition else "true"
     path = f"c.{known.order}"
@@ -66,9 +66,9 @@ def plan(query: str) -> dict[str, Any]:
         "partitionedQueryExecutionInfoVersion": 2,
         "queryInfo": {
             "distinctType": "None",
-            "top": _number(query, "TOP"),
-            "offset": _number(query, "OFFSET"),
-            "limit": _number(query, "LIMIT"),
+            "top": _number(query, "TOP", parameters),
+            "offset": _number(query, "OFFSET", parameters),
+            "limit": _number(query, "LIMIT", parameters),
             "orderBy": ["Descending" if known.descending else "Ascending"] if known.order else [],
             "orderByExpressions": [path] if known.order else [],
             "groupByExpressions": [],
@@ -88,18 +88,9 @@ def needs_plan(query: str) -> bool:
     return bool(re.search(r"\b(ORDER BY|OFFSET|TOP|DISTINCT|GROUP BY)\b", query))
 
 
-class _Anything(dict[str, Any]):
-    """Every parameter has a value: the plan does not depend on them."""
-
-    def __missing__(self, name: str) -> Any:
-        return 0
-
-
-def _number(query: str, word: str) -> Any:
+def _number(query: str, word: str, parameters: Mapping[str, Any]) -> int | None:
     found = re.search(rf"\b{word} (@\w+|\d+)", query)
-    if not found:
-        return None
-    return found[1] if found[1].startswith("@") else int(found[1])
+    return int(parameters.get(found[1], found[1])) if found else None
 
 
 def _tokens(query: str) -> Iterator[Token]:
