@@ -29,6 +29,8 @@ from shared.topology import DEAD_LETTER_SUFFIX
 from tests.crash import truth_runs
 from tests.crash.traffic import Said, conversation
 from tests.crash.webhooks import Webhooks
+from tests.fakes import cosmos
+from tests.fakes.cosmos import beside
 from tests.fakes.telegram import FakeTelegram
 
 KINDS = ("entry", "run", "part", "dead_letter", "question", "effect")
@@ -46,6 +48,8 @@ ANSWERS = (":reply", ":answer")
 
 def open_store(home: Path) -> Store:
     """The store of a data folder, for a process beside the host's."""
+    if front := beside.address(home):
+        return cosmos.store(front)
     settings = Settings(home=home)
     return build_store(
         Parts(settings=settings, environ={}, clock=SystemClock(), http=_none, files=_none, secrets=_none)

@@ -16,6 +16,7 @@ MODULES = ("azure.cosmos.aio", "shared.storage.cosmos", "shared.storage.cosmos_s
 """What a host on Cosmos DB loads."""
 
 _chosen = "sqlite"
+_fronts: dict[Path, str] = {}
 
 
 def choose(store: str) -> None:
@@ -27,6 +28,11 @@ def choose(store: str) -> None:
 def chosen() -> str:
     """Which store the hosts of this test run work on."""
     return _chosen
+
+
+def address(folder: Path) -> str:
+    """Where the front of a data folder is; empty where its store is a file."""
+    return _fronts.get(folder, "")
 
 
 class Beside:
@@ -56,6 +62,7 @@ class Beside:
         async with asyncio.timeout(STARTED):
             urls = [(await self._process.stdout.readline()).decode().strip() for _ in range(clients)]
         assert all(urls), "the front did not start"
+        _fronts[folder] = urls[0]
         self.settings, *self.others = [
             {"PRAXOS_STORE": "cosmos", "PRAXOS_COSMOS_ENDPOINT": url, "PRAXOS_COSMOS_KEY": KEY} for url in urls
         ]
