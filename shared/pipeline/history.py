@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.agent.turn import Role, Said
@@ -11,8 +10,6 @@ from shared.conversation.partition import ConversationPartition
 from shared.conversation.records import ConversationRecord, Message, MessageRole
 from shared.ports import Partition
 
-WINDOW = 3
-"""How many times the history's length is read at most, while older messages wait to be summarised."""
 CONVERSATIONS = 200
 """How many conversations are kept."""
 LONGEST_KEPT = 50_000
@@ -29,10 +26,6 @@ class _Line:
     n: int
     generation: int
     said: Said
-
-
-def _line(message: Message) -> _Line:
-    return _Line(message.n, message.generation, said(message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +55,10 @@ class Histories:
         lines = kept.lines
         if kept.last < record.messages:
             new = await partition.messages(after=max(kept.last, record.summarised), limit=self._limit)
-            lines += tuple(map(_line, new))
+            lines += tuple(_Line(message.n, message.generation, said(message)) for message in new)
         lines = tuple(line for line in lines if line.n > record.summarised)[-self._limit :]
         self._keep(partition.key, _Kept(after=record.summarised, last=record.messages, lines=lines))
         return [line.said for line in lines if line.generation == generation]
-
-    def add(self, key: Partition, written: Sequence[Message]) -> None:
-        """Messages that this process has just written: the next turn need not read them."""
-        kept = self._kept.get(key)
-        if kept is None or not written or kept.last != written[0].n - 1:
-            return
-        lines = (*kept.lines, *map(_line, written))[-self._limit :]
-        self._keep(key, _Kept(after=kept.after, last=written[-1].n, lines=lines))
 
     def _keep(self, key: Partition, kept: _Kept) -> None:
         if sum(len(line.said.text) for line in kept.lines) > LONGEST_KEPT:

@@ -16,18 +16,18 @@ MOST_TAKEN = 20
 
 def remember(
     transaction: Transaction, record: ConversationRecord, entries: list[Entry], text: str, now: datetime
-) -> list[Message]:
-    """Add what the person said and what was answered, as the history's last messages; return them."""
+) -> int:
+    """Add what the person said and what was answered; return the number of the history's last message."""
     event = entries[0].event
     lines = [said(entry.event) + _files(entry) for entry in entries[:MOST_TAKEN]]
-    said_and_answered = ((MessageRole.PERSON, "\n\n".join(lines)), (MessageRole.ASSISTANT, text))
-    messages = [
-        Message(n=n, generation=entries[0].generation, role=role, text=_shortened(words), event=event.id, at=now)
-        for n, (role, words) in enumerate(said_and_answered, record.messages + 1)
-    ]
-    for message in messages:
-        transaction.create(f"message:{message.n}", message)
-    return messages
+    number = record.messages
+    for role, words in ((MessageRole.PERSON, "\n\n".join(lines)), (MessageRole.ASSISTANT, text)):
+        number += 1
+        message = Message(
+            n=number, generation=entries[0].generation, role=role, text=_shortened(words), event=event.id, at=now
+        )
+        transaction.create(f"message:{number}", message)
+    return number
 
 
 def asks_for_summary(record: ConversationRecord, *, history: int) -> bool:
