@@ -42,7 +42,7 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cosmos": "shared.storage.cosmos_agent:build_checkpoints",
         },
         "queues": {"sqlite": "shared.queues.sqlite:build"},
-        "files": {"local": "shared.files.local:build"},
+        "files": {"local": "shared.files.local:build", "azure_blob": "shared.files.azure_blob:build"},
         "secrets": {"file": "shared.secrets.file:build"},
     }
 )

@@ -7,11 +7,14 @@ import os
 import random
 import re
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.fakes.azurite import Azurite, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "tests" / "guard"
@@ -148,3 +151,10 @@ def specs(payloads: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("PRAXOS_PAYLOADS has no folder of specifications beside it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Microsoft's emulator of Azure Storage."""
+    with serving() as running:
+        yield running

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from shared.files.local import ABANDONED, SWEEP_EVERY_SECONDS, LocalFiles, build
 from shared.messages import SettingError, TooLarge, Transient
 from shared.ports import Files, StoredFile
+from tests.fakes.azure_blob import azure_blob, new_container
 from tests.fakes.clock import ManualClock
 from tests.fakes.tools import parts
 
@@ -30,17 +32,29 @@ def local(path: Path, clock: ManualClock) -> Files:
     return LocalFiles(path / "files", limit=LIMIT, clock=clock)
 
 
-@pytest.fixture(params=[pytest.param(local, id="local")])
-def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Callable[[], Files]:
+@pytest.fixture(params=["local", "azure_blob"])
+async def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[Callable[[], Files]]:
     """Opens the files; a second call is a second client of the same ones."""
-    return lambda: request.param(tmp_path, clock)
+    open_one = partial(local, tmp_path, clock)
+    if request.param == "azure_blob":
+        container = await new_container(request.getfixturevalue("azurite"))
+        open_one = partial(azure_blob, container, clock, limit=LIMIT)
+    clients: list[Files] = []
+
+    def another() -> Files:
+        clients.append(open_one())
+        return clients[-1]
+
+    yield another
+    for client in clients:
+        await client.close()
 
 
 @pytest.fixture
-async def files(opened: Callable[[], Files]) -> AsyncIterator[Files]:
-    found = opened()
-    yield found
-    await found.close()
+def files(opened: Callable[[], Files]) -> Files:
+    return opened()
 
 
 async def put(files: Files, content: bytes | AsyncIterator[bytes] = b"hello", *, keep: timedelta = DAY) -> StoredFile:

@@ -34,6 +34,7 @@ ENVIRON = {
     "OPENAI_API_KEY": "nobody",
     "GOOGLE_API_KEY": "nobody",
     "PORTKEY_API_KEY": "nobody",
+    "PRAXOS_BLOB_ACCOUNT_URL": "https://nobody.blob.core.windows.net",
 }
 LINES = [(group, name) for group, lines in registry.REGISTRY.items() for name in lines]
 
