@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -92,6 +93,8 @@ async def _app(app: App) -> AsyncIterator[Finding]:
         "a power loss too" if settings.sync is Sync.FULL else "a killed process; PRAXOS_SYNC=full a power loss too"
     )
     yield Finding(Mark.GOOD, "durability", f"what is acknowledged survives {survives}")
+    yield await _files(app)
+    yield await _secrets(app)
     yield _models(app)
     for name in registry.names("channels"):
         yield await _channel(app, name)
@@ -108,6 +111,32 @@ async def _app(app: App) -> AsyncIterator[Finding]:
     count = f"{len(letters.documents)}{' or more' if letters.continuation else ''}"
     mark = Mark.NOTE if letters.documents else Mark.GOOD
     yield Finding(mark, "dead letters", f"{count} open" if letters.documents else "none")
+
+
+async def _files(app: App) -> Finding:
+    """Whether a file can be put and got: in Azure, whether the container and the role are there."""
+    try:
+        stored = await app.files.put(
+            owner="doctor", name="probe.txt", media_type="text/plain", content=b"probe", keep=timedelta(minutes=1)
+        )
+        found = await app.files.get(id=stored.id)
+    except PraxosError as error:
+        return Finding(Mark.BAD, "files", str(error))
+    if found != b"probe":
+        return Finding(Mark.BAD, "files", "what was put is not there afterwards (PRAXOS_FILES)")
+    return Finding(Mark.GOOD, "files", f"written and read (PRAXOS_FILES={app.settings.files})")
+
+
+async def _secrets(app: App) -> Finding:
+    """Whether a secret can be written and read: in Azure, whether the vault and the role are there."""
+    try:
+        await app.secrets.put(name="doctor", value="probe")
+        found = await app.secrets.get(name="doctor")
+    except PraxosError as error:
+        return Finding(Mark.BAD, "secrets", str(error))
+    if found != "probe":
+        return Finding(Mark.BAD, "secrets", "what was put is not there afterwards (PRAXOS_SECRETS)")
+    return Finding(Mark.GOOD, "secrets", f"written and read (PRAXOS_SECRETS={app.settings.secrets})")
 
 
 def _models(app: App) -> Finding:

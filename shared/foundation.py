@@ -258,6 +258,6 @@ class Foundation:
                 await channel.close()
         if self._http:
             await self._http.close()
-        for name in ("files", "memory_store", "checkpoints", "store", "broker"):
+        for name in ("files", "secrets", "memory_store", "checkpoints", "store", "broker"):
             if name in self.__dict__:
                 await self.__dict__[name].close()

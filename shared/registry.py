@@ -43,7 +43,7 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "queues": {"sqlite": "shared.queues.sqlite:build"},
         "files": {"local": "shared.files.local:build", "azure_blob": "shared.files.azure_blob:build"},
-        "secrets": {"file": "shared.secrets.file:build"},
+        "secrets": {"file": "shared.secrets.file:build", "key_vault": "shared.secrets.key_vault:build"},
     }
 )
 

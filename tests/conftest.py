@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fakes import certificates
 from tests.fakes.azurite import Azurite, serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,3 +159,9 @@ def azurite() -> Iterator[Azurite]:
     """Microsoft's emulator of Azure Storage."""
     with serving() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> certificates.Certificate:
+    """What a server on this machine's loopback shows."""
+    return certificates.for_loopback(tmp_path_factory.mktemp("certificate"))

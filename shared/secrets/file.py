@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import stat
 import sys
@@ -17,9 +16,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError, field_serializer
 
-from shared import ids
 from shared.messages import SettingError, Transient
 from shared.ports import Parts
+from shared.secrets import names
 
 if sys.platform != "win32":
     import fcntl
@@ -27,7 +26,6 @@ if sys.platform != "win32":
 VERSION = 1
 LOCK_SECONDS = 10.0
 """How long a write waits for another process to end its own, which takes milliseconds."""
-_NAME = re.compile(rf"[0-9A-Za-z-]{{1,{ids.SECRET_LENGTH}}}")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 T = TypeVar("T")
@@ -60,9 +58,9 @@ class FileSecrets:
         self._path = path
         self._turn = threading.Lock()
 
-    async def get(self, *, name: str) -> str | None:
-        """The secret's value; None when there is none, or when it is disabled."""
-        _check(name)
+    async def get(self, *, name: str, version: str = "") -> str | None:
+        """The secret's value; None when there is none, or when it is disabled. Nothing is cached."""
+        names.check(name)
         return _value((await asyncio.to_thread(self._read)).secrets.get(name))
 
     async def create(self, *, name: str, value: str) -> str:
@@ -96,8 +94,11 @@ class FileSecrets:
 
         await self._change(name, change)
 
+    async def close(self) -> None:
+        """Nothing is held open."""
+
     async def _change(self, name: str, change: Callable[[_Content], tuple[T, bool]]) -> T:
-        _check(name)
+        names.check(name)
         return await asyncio.to_thread(self._rewrite, change)
 
     def _rewrite(self, change: Callable[[_Content], tuple[T, bool]]) -> T:
@@ -176,11 +177,6 @@ def _locked(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name for a secret: use shared.ids.secret")
 
 
 def _value(secret: _Secret | None) -> str | None:

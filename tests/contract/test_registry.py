@@ -35,6 +35,7 @@ ENVIRON = {
     "GOOGLE_API_KEY": "nobody",
     "PORTKEY_API_KEY": "nobody",
     "PRAXOS_BLOB_ACCOUNT_URL": "https://nobody.blob.core.windows.net",
+    "PRAXOS_KEY_VAULT_URL": "https://nobody.vault.azure.net",
 }
 LINES = [(group, name) for group, lines in registry.REGISTRY.items() for name in lines]
 
@@ -105,10 +106,11 @@ def test_what_does_not_fit_is_seen() -> None:
         def create(self, *, name: str, value: str) -> str: ...
 
     assert differences(Odd(), ports.SecretStore) == [
-        "get(*, key: 'str') -> 'str | None' is not get(self, *, name: 'str') -> 'str | None'",
+        "get(*, key: 'str') -> 'str | None' is not get(self, *, name: 'str', version: 'str' = '') -> 'str | None'",
         "create: one is asynchronous, the other is not",
         "put is missing",
         "disable is missing",
+        "close is missing",
     ]
 
 

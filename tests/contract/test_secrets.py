@@ -8,7 +8,9 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ from shared import ids
 from shared.messages import SettingError
 from shared.ports import SecretStore
 from shared.secrets.file import FileSecrets, build
+from tests.fakes import key_vault as vault
+from tests.fakes.certificates import Certificate
+from tests.fakes.clock import ManualClock
 from tests.fakes.tools import parts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,10 +31,26 @@ def file(path: Path) -> SecretStore:
     return FileSecrets(path / "secrets.json")
 
 
-@pytest.fixture(params=[pytest.param(file, id="file")])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], SecretStore]:
+@pytest.fixture(params=["file", "key_vault"])
+async def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, certificate: Certificate
+) -> AsyncIterator[Callable[[], SecretStore]]:
     """Opens the store; a second call is a second client of the same secrets."""
-    return lambda: request.param(tmp_path)
+    clients: list[SecretStore] = []
+
+    async with AsyncExitStack() as stack:
+        open_one = partial(file, tmp_path)
+        if request.param == "key_vault":
+            server = await stack.enter_async_context(vault.serving(certificate))
+            open_one = partial(vault.secrets, server, ManualClock())
+
+        def another() -> SecretStore:
+            clients.append(open_one())
+            return clients[-1]
+
+        yield another
+        for client in clients:
+            await client.close()
 
 
 @pytest.fixture
@@ -61,6 +82,17 @@ async def test_writes_at_once_lose_nothing(opened: Callable[[], SecretStore]) ->
     await asyncio.gather(*(opened().put(name=f"token-{number}", value=str(number)) for number in range(30)))
     store = opened()
     assert [await store.get(name=f"token-{number}") for number in range(30)] == [str(number) for number in range(30)]
+
+
+async def test_what_has_another_version_in_the_store_is_read_again(
+    store: SecretStore, opened: Callable[[], SecretStore]
+) -> None:
+    await store.put(name="token", value="one")
+    assert await store.get(name="token", version="1") == "one"
+    await opened().put(name="token", value="two")
+    assert await store.get(name="token", version="2") == "two"
+    await opened().disable(name="token")
+    assert await store.get(name="token", version="3") is None
 
 
 async def test_a_disabled_one_is_not_readable_until_it_is_put_again(store: SecretStore) -> None:

@@ -6,7 +6,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
@@ -47,26 +46,3 @@ def azure_blob(container: Container, clock: ManualClock, *, limit: int) -> Azure
         {"PRAXOS_BLOB_CONNECTION_STRING": container.connection_string, "PRAXOS_BLOB_CONTAINER": container.name}
     )
     return AzureBlobFiles(settings, identity=nobody, limit=limit, clock=clock, retry_policy=AT_ONCE)
-
-
-class StaticCredential:
-    """An identity that always has the same token."""
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-        self.closed = False
-
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        return AccessToken(self.token, 4_000_000_000)
-
-    async def get_token_info(self, *scopes: str, **options: Any) -> AccessTokenInfo:
-        return AccessTokenInfo(self.token, 4_000_000_000)
-
-    async def close(self) -> None:
-        self.closed = True
-
-    async def __aenter__(self) -> StaticCredential:
-        return self
-
-    async def __aexit__(self, *details: object) -> None:
-        await self.close()

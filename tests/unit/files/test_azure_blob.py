@@ -21,10 +21,11 @@ from shared.files.azure_blob_settings import AzureBlobSettings
 from shared.messages import SettingError, TooLarge, Transient
 from shared.ports import StoredFile
 from tests.fakes import azurite as emulator
-from tests.fakes import certificates
-from tests.fakes.azure_blob import AT_ONCE, Container, StaticCredential, azure_blob, new_container
+from tests.fakes.azure_blob import AT_ONCE, Container, azure_blob, new_container
 from tests.fakes.azurite import Azurite
+from tests.fakes.certificates import Certificate
 from tests.fakes.clock import ManualClock
+from tests.fakes.identity import StaticCredential
 from tests.fakes.tools import parts
 
 LIMIT = 10_000_000
@@ -151,28 +152,28 @@ async def test_a_name_that_no_header_holds_is_refused(files: AzureBlobFiles, con
 # --- identity ---
 
 
-@pytest.fixture
-def secured(tmp_path: Path) -> Iterator[tuple[Azurite, Path]]:
-    """An Azurite that asks for a token, and the certificate that it is trusted by."""
-    made = certificates.for_loopback(tmp_path)
-    with emulator.serving("--oauth", "basic", "--cert", str(made.certificate), "--key", str(made.key)) as running:
-        yield running, made.certificate
+@pytest.fixture(scope="module")
+def secured(certificate: Certificate) -> Iterator[Azurite]:
+    """An Azurite that asks for a token."""
+    files = ("--cert", str(certificate.certificate), "--key", str(certificate.key))
+    with emulator.serving("--oauth", "basic", *files) as running:
+        yield running
 
 
-async def test_it_is_reached_by_an_identity_which_needs_a_role(secured: tuple[Azurite, Path]) -> None:
-    azurite, trusted = secured
-    container = await new_container(azurite, connection_verify=str(trusted))
+async def test_it_is_reached_by_an_identity_which_needs_a_role(secured: Azurite, certificate: Certificate) -> None:
+    trusted = str(certificate.certificate)
+    container = await new_container(secured, connection_verify=trusted)
 
     def reached_by(identity: StaticCredential) -> AzureBlobFiles:
         return AzureBlobFiles(
             AzureBlobSettings.from_environ(
-                {"PRAXOS_BLOB_ACCOUNT_URL": azurite.url, "PRAXOS_BLOB_CONTAINER": container.name}
+                {"PRAXOS_BLOB_ACCOUNT_URL": secured.url, "PRAXOS_BLOB_CONTAINER": container.name}
             ),
             identity=lambda: identity,
             limit=LIMIT,
             clock=ManualClock(),
             retry_policy=AT_ONCE,
-            connection_verify=str(trusted),
+            connection_verify=trusted,
         )
 
     identity, other = StaticCredential(emulator.token()), StaticCredential(emulator.token(audience="https://x.net"))
