@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.pipeline.dead_letters import DeadLetters
     from shared.pipeline.delivery import Deliveries
     from shared.pipeline.hand_over import HandOver
+    from shared.pipeline.history import Histories
     from shared.pipeline.intake import Intake
     from shared.pipeline.operations import Operations
     from shared.pipeline.question_times import QuestionTimes
@@ -152,6 +153,13 @@ class App(Foundation):
         return Segments(work=self.turn_work, end=self.run_end, hand_over=self.hand_over, stops=self.stops)
 
     @cached_property
+    def histories(self) -> Histories:
+        """What was said lately, as far as this process knows it."""
+        from shared.pipeline.history import WINDOW, Histories
+
+        return Histories(limit=self.settings.history_messages * WINDOW)
+
+    @cached_property
     def run_end(self) -> RunEnd:
         """How runs end."""
         from shared.pipeline.run_end import RunEnd
@@ -160,6 +168,7 @@ class App(Foundation):
             bells=self.belfry,
             dead_letters=self.dead_letters,
             checkpoints=self.checkpoints,
+            histories=self.histories,
             clock=self.clock,
             settings=self.settings,
         )
@@ -206,6 +215,7 @@ class App(Foundation):
             memory=self.memory,
             store=self.store,
             files=self.files,
+            histories=self.histories,
             clock=self.clock,
             settings=self.settings,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,6 +22,9 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 HIDDEN = frozenset({"start", "claim"})
 """Commands that work but are in no menu: Telegram sends `start` by itself, `claim` is used once."""
 
+_COMMON = re.compile(r"(?:help(?: me)?|what can you do(?: for me)?)[\s?!.]*", re.IGNORECASE)
+"""Questions that have the same answer for everybody: it is there at once, without a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -32,6 +36,8 @@ class Command:
 
 def recognise(text: str) -> Command | None:
     """The command that a text is, or None. A slash before an unknown word is no command: it goes to the assistant."""
+    if _COMMON.fullmatch(text):
+        return Command(name="help", argument="")
     if not text.startswith("/"):
         return None
     name, _, argument = text[1:].strip().partition(" ")

@@ -135,6 +135,7 @@ class Linking:
             code.user,
             lambda known: known.with_(
                 identities=known.identities if identity in known.identities else (*known.identities, identity),
+                moved=tuple(each for each in known.moved if each != identity),
                 home=known.home or home_of(event),
             ),
         )

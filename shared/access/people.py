@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from shared import ids
@@ -21,10 +22,16 @@ from shared.access.records import (
     Role,
     User,
 )
+from shared.cache import Cache
 from shared.messages import Address, Conflict, EventKind, InboundEvent
 from shared.ports import Clock, Create, Partition, Replace, Store
 from shared.settings import Access, Settings
 from shared.steps import Step
+
+POINTER_SECONDS = 300.0
+"""How long it is known by heart which user an identity is."""
+POINTERS = 10_000
+"""How many of those one process knows at most; each is some hundred bytes."""
 
 P = TypeVar("P", bound=PersonRecord)
 
@@ -68,15 +75,21 @@ class People:
         self._settings = settings
         self._clock = clock
         self._tenant = settings.tenant
+        self._pointers: Cache[str] = Cache(
+            clock=clock, seconds=lambda user: POINTER_SECONDS if user else 0, most=POINTERS
+        )
         self._allowed = {name.strip() for name in settings.allowed.split(",") if name.strip()}
 
-    async def standing(self, event: InboundEvent) -> Standing:
-        """Who sent the event and whether they may talk. Someone new is admitted where the setting allows it."""
+    async def standing(self, event: InboundEvent, *, user: User | None = None) -> Standing:
+        """Who sent the event and whether they may talk. Someone new is admitted where the setting allows it.
+
+        `user`: who it is, where they were recognised just now.
+        """
         if event.kind is EventKind.REMINDER:
             # A reminder is sent by ourselves; its sender is the user whose it is.
             user = await self.user(event.sender.external_id)
             return Standing(user, allowed=user is not None and user.role is not Role.BLOCKED, silent=True)
-        user = await self.recognise(event)
+        user = user or await self.recognise(event)
         if user is None:
             if not self._admits_strangers(event):
                 return Standing(None, allowed=False, silent=event.group)
@@ -87,9 +100,25 @@ class People:
         return Standing(user, allowed=self._may_talk(user, event), silent=event.group)
 
     async def recognise(self, event: InboundEvent) -> User | None:
-        """The user behind an event's sender, if there is one."""
-        pointer = await self.pointer(identity_of(event))
+        """The user behind an event's sender, if there is one.
+
+        The user's record is read every time, so that a role that somebody took away acts at once. Which user it is comes
+        from memory while that record does not say that the identity moved.
+        """
+        identity = identity_of(event)
+        remembered = await self._pointers.get(identity, partial(self._points_to, identity))
+        if not remembered:
+            return None
+        user = await self.user(remembered)
+        if user and identity not in user.moved:
+            return user
+        self._pointers.forget(identity)
+        pointer = await self.pointer(identity)
         return await self.user(pointer.user) if pointer else None
+
+    async def _points_to(self, identity: str) -> str:
+        pointer = await self.pointer(identity)
+        return pointer.user if pointer else ""
 
     async def pointer(self, identity: str) -> Pointer | None:
         """Where an identity points."""
@@ -159,19 +188,29 @@ class People:
             return changed
 
     async def point(self, identity: str, user: str) -> None:
-        """Make an identity point to a user."""
+        """Make an identity point to a user.
+
+        The user that it was is told first: from then on nobody relies on a memory of the pointer.
+        """
         partition = Partition(self._tenant, identity)
         while True:
             found = await self._store.read(partition=partition, id=POINTER)
             body = Pointer(user=user, linked_at=self._clock.now()).model_dump(mode="json")
             if found and found.body["user"] == user:
                 return
+            if found:
+                await self._note_moved(found.body["user"], identity)
             operation = Replace(POINTER, body, found.etag) if found else Create(POINTER, body)
             try:
                 await self._store.batch(step=Step.CHANGE_PERSON, partition=partition, operations=[operation])
             except Conflict:
                 continue
+            self._pointers.forget(identity)
             return
+
+    async def _note_moved(self, user: str, identity: str) -> None:
+        if await self.user(user) is not None:
+            await self.change(user, lambda known: known.with_(moved=tuple(dict.fromkeys((*known.moved, identity)))))
 
     async def _at_home(self, user: User, event: InboundEvent) -> User:
         """Note where a user talks privately, and that they are the approver, where that is not known yet."""

@@ -49,6 +49,8 @@ class User(PersonRecord):
     time_zone: str = ""
     """An IANA name; empty: the deployment's default."""
     identities: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    """Identities that were linked to another user since: whoever remembers them as this user's looks again."""
     home: Address | None = None
     """Where they talk with the assistant alone: what is for them and comes from elsewhere goes there."""
     created_at: datetime

@@ -10,7 +10,7 @@ from shared.conversation.records import Leased, Record
 from shared.conversation.states import (
     PartState,
 )
-from shared.messages import Attachment, Button
+from shared.messages import Address, Attachment, Button
 
 
 class OutboxRecord(Leased):
@@ -24,6 +24,8 @@ class OutboxRecord(Leased):
     published: int = 0
     """The number of the last item on the web page."""
     not_before: datetime | None = None
+    address: Address | None = None
+    """Where the parts go, noted with the first one: it is the conversation's and never changes."""
 
 
 class Part(Record):

@@ -100,7 +100,7 @@ class Answers:
         user = await self._people.recognise(event)
         if user is None or not await self._people.belongs(user=user.id, other=found.record.user):
             return _say(event, say.NOT_YOURS, reason="not_yours")
-        standing = await self._people.standing(event)
+        standing = await self._people.standing(event, user=user)
         if not standing.allowed:
             return _say(event, "" if standing.silent else words.REFUSED, reason="not_allowed")
         if over := await self._over(event, user, found):
@@ -123,7 +123,7 @@ class Answers:
         if heard is None and not here:
             return None
         user = await self._people.recognise(event)
-        if user is None or not (await self._people.standing(event)).allowed:
+        if user is None or not (await self._people.standing(event, user=user)).allowed:
             return None  # what is to be said to them is the turn's to say
         here = [found for found in here if await self._people.belongs(user=user.id, other=found.record.user)]
         listed = await self._open.of(user, tenant=event.tenant) if heard else []

@@ -18,9 +18,6 @@ from shared.pipeline.work import Work
 from shared.ports import Clock, Files, Memory, Store, ToolContext
 from shared.settings import Settings
 
-WINDOW = 3
-"""How many times the history's length is read at most, while older messages wait to be summarised."""
-
 
 class Briefing:
     """Makes the agent's questions of events."""
@@ -32,6 +29,7 @@ class Briefing:
         memory: Callable[[str], Memory],
         store: Store,
         files: Files,
+        histories: Histories,
         clock: Clock,
         settings: Settings,
     ) -> None:
@@ -42,7 +40,7 @@ class Briefing:
         self._media = Media(files=files)
         self._clock = clock
         self._settings = settings
-        self._histories = Histories(limit=settings.history_messages * WINDOW)
+        self._histories = histories
 
     async def question(self, room: Room, work: Work, user: User) -> tuple[Question, InboundEvent]:
         """What a run is about, and its event with the files fetched. Raises Transient where they cannot be had now."""

@@ -33,7 +33,7 @@ class Commands:
         if event.kind not in (EventKind.MESSAGE, EventKind.PRESS):
             return None
         command = commands.recognise(said(event).strip())
-        if command is None:
+        if command is None or (event.attachments and not said(event).lstrip().startswith("/")):
             return None
         match command.name:
             case "link":
@@ -41,7 +41,7 @@ class Commands:
             case "claim":
                 return _answer(event, await self._claim(event, command.argument))
         user = await self._people.recognise(event)
-        standing = await self._people.standing(event) if user else None
+        standing = await self._people.standing(event, user=user) if user else None
         if standing and not standing.allowed:
             return _answer(event, None if standing.silent else words.REFUSED)
         return await self._steer(partition, event, command)

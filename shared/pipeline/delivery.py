@@ -62,9 +62,9 @@ class Deliveries:
             box = await partition.outbox()
             if box.record.settled >= box.record.parts:
                 return
-            room, address = await self._room(partition, bell)
+            room, address = await self._room(partition, box.record, bell)
             if room.channel.capabilities.sending is Sending.PAGE:
-                await publish(partition, now=self._clock.now())
+                await publish(partition, box, address=address, now=self._clock.now())
                 return
             now = self._clock.now()
             if box.record.lease.state(now) is LeaseState.HELD:
@@ -77,7 +77,7 @@ class Deliveries:
             if part is None:
                 raise RuntimeError(f"part {box.record.settled + 1} of {partition.id!r} is missing")
             try:
-                hold, leaving = await self._take(partition, box, part)
+                hold, leaving = await self._take(partition, box, part, address)
             except Conflict:
                 continue
             async with hold:
@@ -85,11 +85,13 @@ class Deliveries:
             return
         raise RuntimeError(f"{Step.TAKE_PART}: lost {RACES} races on {partition.id!r}")
 
-    async def _room(self, partition: ConversationPartition, bell: Bell) -> tuple[Room, Address]:
-        head = await partition.record()
-        if head is None:
-            raise Permanent(f"the conversation {bell.conversation!r} has an outbox but no record")
-        address = head.record.address
+    async def _room(self, partition: ConversationPartition, box: OutboxRecord, bell: Bell) -> tuple[Room, Address]:
+        address = box.address
+        if address is None:
+            head = await partition.record()
+            if head is None:
+                raise Permanent(f"the conversation {bell.conversation!r} has an outbox but no record")
+            address = head.record.address
         room = await self._rooms.room(tenant=bell.tenant, conversation=bell.conversation, channel=address.channel)
         return room, address
 
@@ -136,14 +138,14 @@ class Deliveries:
         return await self._end.sent(hold, leaving, provider_id, more=more)
 
     async def _take(
-        self, partition: ConversationPartition, box: Stored[OutboxRecord], part: Stored[Part]
+        self, partition: ConversationPartition, box: Stored[OutboxRecord], part: Stored[Part], address: Address
     ) -> tuple[OutboxHold, Stored[Part]]:
         """Take the outbox's lease and mark its next part as about to leave, in one transaction."""
         leaving = about_to_leave(part.record, epoch=box.record.lease.epoch + 1, now=self._clock.now())
 
         def begin(record: OutboxRecord, transaction: Transaction) -> OutboxRecord:
             transaction.save(part, leaving)
-            return record.with_(not_before=None, ring=OUTBOUND)
+            return record.with_(not_before=None, ring=OUTBOUND, address=address)
 
         hold = await Hold.take(
             step=Step.TAKE_PART,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.agent.turn import Role, Said
@@ -10,6 +11,8 @@ from shared.conversation.partition import ConversationPartition
 from shared.conversation.records import ConversationRecord, Message, MessageRole
 from shared.ports import Partition
 
+WINDOW = 3
+"""How many times the history's length is read at most, while older messages wait to be summarised."""
 CONVERSATIONS = 200
 """How many conversations are kept."""
 LONGEST_KEPT = 50_000
@@ -60,8 +63,16 @@ class Histories:
         self._keep(partition.key, _Kept(after=record.summarised, last=record.messages, lines=lines))
         return [line.said for line in lines if line.generation == generation]
 
+    def add(self, partition: ConversationPartition, messages: Sequence[Message]) -> None:
+        """Keep messages that were written just now behind those that are kept, so that nobody has to read them."""
+        kept = self._kept.get(partition.key)
+        if kept and messages and messages[0].n == kept.last + 1:
+            new = tuple(_Line(message.n, message.generation, said(message)) for message in messages)
+            self._keep(partition.key, _Kept(kept.after, messages[-1].n, kept.lines + new))
+
     def _keep(self, key: Partition, kept: _Kept) -> None:
         if sum(len(line.said.text) for line in kept.lines) > LONGEST_KEPT:
+            self._kept.pop(key, None)
             return
         self._kept[key] = kept
         if len(self._kept) > CONVERSATIONS:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.conversation.outbox import page_id
-from shared.conversation.outbox_records import PageItem, PageRole, Part
-from shared.conversation.partition import ConversationPartition, Transaction
+from shared.conversation.outbox_records import OutboxRecord, PageItem, PageRole, Part
+from shared.conversation.partition import ConversationPartition, Stored, Transaction
 from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.states import PartState
-from shared.messages import Conflict
+from shared.messages import Address, Conflict
 from shared.steps import Step
 
 AT_ONCE = 40
 """Two operations for each part, of the hundred that a transaction may have."""
 
 
-async def publish(partition: ConversationPartition, *, now: datetime) -> None:
-    """Put every pending part onto the page, in order. Needs no lease: only one writer can take the next number."""
+async def publish(
+    partition: ConversationPartition, box: Stored[OutboxRecord], *, address: Address, now: datetime
+) -> None:
+    """Put every pending part onto the page, in order. Needs no lease: only one writer can take the next number.
+
+    `box`: the outbox's head, as it was read just now.
+    """
+    read: Stored[OutboxRecord] | None = box
     while True:
-        box = await partition.outbox()
+        box, read = read or await partition.outbox(), None
         parts = await partition.parts(after=box.record.settled, limit=AT_ONCE)
         if not parts:
             return
@@ -32,7 +38,7 @@ async def publish(partition: ConversationPartition, *, now: datetime) -> None:
             transaction.create(page_id(number), _item(part.record, n=number, now=now))
         settled = parts[-1].record.n
         done = settled >= box.record.parts
-        head = box.record.with_(settled=settled, published=number)
+        head = box.record.with_(settled=settled, published=number, address=address)
         transaction.save_first(box, head.with_(wake_at=None, ring=None) if done else head)
         try:
             await partition.commit(Step.RECORD_PART, transaction)

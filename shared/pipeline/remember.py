@@ -16,18 +16,19 @@ MOST_TAKEN = 20
 
 def remember(
     transaction: Transaction, record: ConversationRecord, entries: list[Entry], text: str, now: datetime
-) -> int:
-    """Add what the person said and what was answered; return the number of the history's last message."""
+) -> list[Message]:
+    """Add what the person said and what was answered; return both as the history has them."""
     event = entries[0].event
     lines = [said(entry.event) + _files(entry) for entry in entries[:MOST_TAKEN]]
-    number = record.messages
+    number, added = record.messages, []
     for role, words in ((MessageRole.PERSON, "\n\n".join(lines)), (MessageRole.ASSISTANT, text)):
         number += 1
         message = Message(
             n=number, generation=entries[0].generation, role=role, text=_shortened(words), event=event.id, at=now
         )
         transaction.create(f"message:{number}", message)
-    return number
+        added.append(message)
+    return added
 
 
 def asks_for_summary(record: ConversationRecord, *, history: int) -> bool:

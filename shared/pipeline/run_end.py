@@ -10,7 +10,7 @@ from shared.conversation.dead_letter_records import About, DeadLetter
 from shared.conversation.lease import watched
 from shared.conversation.outbox import RUNG, Outgoing
 from shared.conversation.partition import Stored, Transaction
-from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry
+from shared.conversation.records import KEEP_FINISHED, ConversationRecord, Entry, Message
 from shared.conversation.run_records import Run, RunOwner, SegmentEnd
 from shared.conversation.states import EntryState, RunState
 from shared.messages import (
@@ -27,6 +27,7 @@ from shared.pipeline import words
 from shared.pipeline.belfry import Belfry
 from shared.pipeline.closing import close_questions, discard_threads
 from shared.pipeline.dead_letters import DeadLetters, dead_letter, keep
+from shared.pipeline.history import Histories
 from shared.pipeline.ledger import OPEN
 from shared.pipeline.remember import asks_for_summary, remember
 from shared.pipeline.rooms import Room
@@ -54,12 +55,14 @@ class RunEnd:
         bells: Belfry,
         dead_letters: DeadLetters,
         checkpoints: Checkpoints,
+        histories: Histories,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._bells = bells
         self._dead_letters = dead_letters
         self._checkpoints = checkpoints
+        self._histories = histories
         self._clock = clock
         self._settings = settings
 
@@ -73,14 +76,15 @@ class RunEnd:
         assert spoken
         earlier = [found.record for event in run.taken if (found := await room.partition.entry(event))]
         outgoing = _outgoing(work.entry.record, spoken)
+        added: list[Message] = []
 
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
             if record.stop_before > work.entry.record.n:
                 raise Stopped("the person said stop")
             said = [work.entry.record, *earlier, *(one.record for one in work.taken)]
             if spoken.answer:
-                number = remember(transaction, record, said, spoken.answer.text, now)
-                record = record.with_(messages=number)
+                added[:] = remember(transaction, record, said, spoken.answer.text, now)
+                record = record.with_(messages=added[-1].n)
             if outgoing:
                 box = await room.partition.outbox()
                 named = [_naming_open_questions(one, record, run) for one in outgoing]
@@ -96,6 +100,7 @@ class RunEnd:
             entry=lambda before: before.with_(state=EntryState.CONSUMED, ttl=KEEP_FINISHED, until=None),
             taken=EntryState.CONSUMED,
         )
+        self._histories.add(room.partition, added)
         if outgoing:
             await self._bells.deliveries(work)
         if asks_for_summary(head, history=self._settings.history_messages):

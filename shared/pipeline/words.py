@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from shared.commands import COMMANDS
 from shared.conversation.records import QueueMode
@@ -42,8 +43,9 @@ _EXAMPLES = (
 )
 
 
+@cache
 def help_text() -> OutboundMessage:
-    """What the assistant can do, and its commands."""
+    """What the assistant can do, and its commands: the same for everybody until the next deployment."""
     lines = [
         WHAT_I_DO,
         "",

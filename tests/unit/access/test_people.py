@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from shared.access.linking import new_code, plain
-from shared.access.records import Role
+from shared.access.people import POINTER_SECONDS
+from shared.access.records import Pointer, Role, User
 from shared.pipeline import words
+from shared.ports import Document, Partition
 from tests.fakes.world import World
 
 
@@ -122,3 +124,138 @@ async def test_the_allow_list_names_channel_and_id(tmp_path: Path) -> None:
 def test_codes_are_random_and_forgiving_to_type() -> None:
     assert len({new_code() for _ in range(1000)}) == 1000
     assert plain(" abcd-2345 ") == "ABCD2345"
+
+
+# --- what is known by heart, while others change it ---
+
+
+def reads(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the documents that are read from now on, as they are read."""
+    seen: list[str] = []
+    read = world.app.store.read
+
+    async def counted(*, partition: Partition, id: str) -> Document | None:
+        seen.append(id)
+        return await read(partition=partition, id=id)
+
+    monkeypatch.setattr(world.app.store, "read", counted)
+    return seen
+
+
+async def elsewhere(world: World, sender: str, change: Callable[[User], User]) -> None:
+    """Another process changes a user."""
+    other = world.instance()
+    user = await other.people.recognise(world.say("", sender=sender))
+    assert user is not None
+    await other.people.change(user.id, change)
+    await other.close()
+
+
+async def test_the_second_message_needs_no_pointer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await said(world, "hello", n=1)
+    seen = reads(world, monkeypatch)
+    assert await said(world, "hello you", n=2) == "You said: hello you"
+    assert (seen.count("pointer"), seen.count("user")) == (0, 1)
+
+
+async def test_a_command_looks_once_who_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await said(world, "hello", n=1)
+    seen = reads(world, monkeypatch)
+    await said(world, "/help", n=2)
+    assert (seen.count("pointer"), seen.count("user")) == (0, 1)
+
+
+async def test_a_role_that_another_process_takes_away_acts_at_the_next_message(world: World) -> None:
+    assert await said(world, "hello", n=1) == "You said: hello"
+    await elsewhere(world, "ann", lambda known: known.with_(role=Role.BLOCKED))
+    assert await said(world, "hello", n=2) == ""
+    assert await said(world, "/status", n=3) == ""
+    await elsewhere(world, "ann", lambda known: known.with_(role=Role.MEMBER))
+    assert await said(world, "hello", n=4) == "You said: hello"
+
+
+async def test_whom_another_process_links_is_the_other_at_the_next_message(world: World) -> None:
+    await said(world, "hello", n=1, sender="ann")
+    await said(world, "hello", n=2, sender="bob")
+    other = world.instance()
+    ann = await other.people.recognise(world.say("", sender="ann"))
+    assert ann is not None
+    code = await other.linking.issue(ann)
+    await other.linking.spend(world.say("", n=3, sender="bob"), code)
+    await other.people.change(ann.id, lambda known: known.with_(role=Role.BLOCKED))
+    await other.close()
+
+    assert await said(world, "hello", n=4, sender="bob") == "", "he is a person now who is blocked"
+    found = await world.app.people.recognise(world.say("", sender="bob"))
+    assert found is not None
+    assert found.id == ann.id
+
+
+async def test_a_link_that_breaks_off_between_its_writes_lets_nobody_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies before, or right after, the pointer is moved: its memory is not relied on in either case."""
+    await said(world, "hello", n=1, sender="ann")
+    await said(world, "hello", n=2, sender="bob")
+    other = world.instance()
+    ann = await other.people.recognise(world.say("", sender="ann"))
+    bob = await other.people.recognise(world.say("", sender="bob"))
+    assert ann is not None
+    assert bob is not None
+    identity = bob.identities[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(Pointer, "model_dump", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await other.people.point(identity, ann.id)
+    still = await world.app.people.recognise(world.say("", sender="bob"))
+    assert still is not None
+    assert still.id == bob.id
+
+    await other.people.point(identity, ann.id)
+    await other.close()
+    moved = await world.app.people.recognise(world.say("", sender="bob"))
+    assert moved is not None
+    assert moved.id == ann.id
+
+
+async def test_who_is_linked_back_is_known_by_heart_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n, sender in enumerate(("ann", "bob")):
+        await said(world, "hello", n=n, sender=sender)
+    users = [await world.app.people.recognise(world.say("", sender=sender)) for sender in ("ann", "bob")]
+    ann, bob = (user for user in users if user)
+    for n, user in enumerate((ann, bob)):
+        code = await world.app.linking.issue(user)
+        await world.app.linking.spend(world.say("", n=f"link {n}", sender="bob"), code)
+    await said(world, "hello", n=10, sender="bob")
+    seen = reads(world, monkeypatch)
+    found = await world.app.people.recognise(world.say("", sender="bob"))
+    assert found is not None
+    assert found.id == bob.id
+    assert seen == ["user"]
+
+
+async def test_it_is_known_for_five_minutes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await said(world, "hello", n=1)
+    seen = reads(world, monkeypatch)
+    world.clock.pass_(seconds=POINTER_SECONDS - 1)
+    await said(world, "hello", n=2)
+    assert "pointer" not in seen
+    world.clock.pass_(seconds=1)
+    await said(world, "hello", n=3)
+    assert seen.count("pointer") == 1
+
+
+async def test_only_so_many_are_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.access.people.POINTERS", 3)
+    for n in range(5):
+        await said(world, "hello", n=n, sender=f"person-{n}")
+    assert world.app.people._pointers.held == 3
+    assert await said(world, "hello", n=9, sender="person-0") == "You said: hello"
+
+
+async def test_a_stranger_is_not_remembered_as_one(tmp_path: Path) -> None:
+    world = World(tmp_path, PRAXOS_ACCESS="linked")
+    assert await said(world, "hello", n=1) == words.REFUSED
+    await world.instance().people.admit(world.say("", sender="ann"))
+    assert await said(world, "hello", n=2) == "You said: hello"
+    await world.close()
