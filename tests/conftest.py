@@ -55,9 +55,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--share", type=float, default=1.0, help="run this random share of the tests in tests/crash")
     group.addoption(
         "--store",
-        choices=("sqlite", "cosmos"),
+        choices=("sqlite", "cosmos", "lagging"),
         default="sqlite",
-        help="what the hosts of pipeline and crash tests keep",
+        help="what the hosts of pipeline and crash tests stand on; lagging (pipeline only): Cosmos DB's protocol, with a"
+        " process for each scale group that sees what others wrote half a second late",
     )
     group.addoption("--seed", type=int, default=None, help="the seed of that choice, and of what is random in them")
     group.addoption(

@@ -24,9 +24,9 @@ READ_SECONDS = 10
 """How long one answer may take. The library asks again for a read, and for a write that cannot have arrived."""
 CALL_SECONDS = 25.0
 """How long a call may take with all that the library tries again."""
-THROTTLED_TRIES = 9
+THROTTLED_TRIES = 4
 THROTTLED_SECONDS = 10
-"""A 429 is tried again after the time that the service names, so often and so long in all."""
+"""A 429 is tried again after the time that the service names, so often and so long in all; for a query, twice over."""
 
 
 class CosmosSettings(EnvironmentSettings):
@@ -132,11 +132,14 @@ def account_of(parts: Parts) -> CosmosAccount:
 @asynccontextmanager
 async def answering(what: str) -> AsyncIterator[None]:
     """Bound a call's time, and turn what the service or the way to it did into StoreUnavailable or TooLarge."""
-    from azure.core.exceptions import AzureError, HttpResponseError
+    from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 
     try:
         async with asyncio.timeout(CALL_SECONDS):
             yield
+    except DecodeError as error:
+        # The connection ended in the middle of the answer.
+        raise StoreUnavailable(f"Cosmos DB answered half for {what}: {_brief(error)}") from error
     except HttpResponseError as error:
         raise translated(error, what) from error
     except (AzureError, OSError, TimeoutError) as error:

@@ -24,6 +24,7 @@ from shared.storage import whole_file
 from shared.storage.checkpoints import SqliteCheckpoints
 from tests.fakes import cosmos
 from tests.fakes.checkpoints import MemoryCheckpoints
+from tests.fakes.cosmos import of_others
 
 
 @asynccontextmanager
@@ -44,6 +45,13 @@ async def cosmos_front(path: Path) -> AsyncIterator[Checkpoints]:
 
 
 @asynccontextmanager
+async def cosmos_of_others(path: Path) -> AsyncIterator[Checkpoints]:
+    """The library's saver and the real SDK against a server that others wrote."""
+    async with of_others.running() as url:
+        yield cosmos.checkpoints(url)
+
+
+@asynccontextmanager
 async def cosmos_service(path: Path) -> AsyncIterator[Checkpoints]:
     """The library's saver and the real SDK against the account of COSMOS_ENDPOINT."""
     service = cosmos.service()
@@ -56,7 +64,7 @@ MESSAGES = [
 ]
 
 
-@pytest.fixture(params=[memory, sqlite, cosmos_front, cosmos_service])
+@pytest.fixture(params=[memory, sqlite, cosmos_front, cosmos_of_others, cosmos_service])
 async def checkpoints(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Checkpoints]:
     implementation: Callable[[Path], AbstractAsyncContextManager[Checkpoints]] = request.param
     async with implementation(tmp_path) as made:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import threading
 import time
@@ -17,9 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
+from tests.fakes import npm
 
-ROOT = Path(__file__).resolve().parents[2]
 VERSION = "3.35.0"
 ACCOUNT = "praxos"
 PATIENCE = 60.0
@@ -41,26 +38,8 @@ class Azurite:
 
 
 def script() -> Path:
-    """Azurite's start script, installed on first use. Skips the test where it cannot be had."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not installed: Azurite needs them")
-    folder = ROOT / "build" / f"azurite-{VERSION}"
-    folder.mkdir(parents=True, exist_ok=True)
-    found = folder / "node_modules/azurite/dist/src/blob/main.js"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of one test run start at once
-        if not found.is_file():
-            _install(folder)
-    return found
-
-
-def _install(folder: Path) -> None:
-    # The tests' guard is for Python; nothing of npm's own scripts is run.
-    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--no-save"]
-    command = ["npm", "install", *options, "--prefix", str(folder), f"azurite@{VERSION}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    if done.returncode:
-        pytest.skip(f"npm could not install Azurite; by hand: {' '.join(command)}")
+    """Azurite's start script. Skips the test where it cannot be had."""
+    return npm.script("azurite", VERSION, "dist/src/blob/main.js")
 
 
 @contextmanager

@@ -15,7 +15,9 @@ from typing import Any
 
 import aiohttp
 
+from local.roles import ROLES
 from tests.fakes import telegram_updates as updates
+from tests.fakes.cosmos import beside
 from tests.fakes.cosmos.beside import Beside
 from tests.fakes.ports import free_port
 from tests.fakes.telegram import FakeTelegram
@@ -24,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STARTED = 120.0
 """Seconds for a host to start, beside nine others on two cores."""
 UP = ("local", "up")
+MOST_CLIENTS = 40
+"""Processes that one test starts, each with a client of its own."""
 SOON = 60.0
 """Seconds to wait for what is promised without a deadline: a busy machine is no failure."""
 
@@ -58,14 +62,19 @@ class Deployment:
         self, *arguments: str, program: tuple[str, ...] = UP, **settings: str
     ) -> asyncio.subprocess.Process:
         """Start a host and wait until it says that it is ready."""
+        lagging = beside.chosen() == "lagging"
         if self._store is None:
-            self._store = await Beside.start(self.home)
-            self.settings |= self._store.settings
+            clients, lag = (MOST_CLIENTS, beside.LAG_SECONDS) if lagging else (1, 0.0)
+            self._store = await Beside.start(self.home, clients=clients, lag=lag)
+        if lagging and program is UP and not arguments:
+            started = [self.start("--role", role, **settings) for role in ROLES]
+            return (await asyncio.gather(*started))[0]
+        of_store = self._store.of_another_client()
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", *program, *arguments),
                 cwd=ROOT,
-                env={**os.environ, **self.settings, **settings},
+                env={**os.environ, **self.settings, **of_store, **settings},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
             )

@@ -12,6 +12,8 @@ from tests.fakes.cosmos.front import KEY
 
 ROOT = Path(__file__).resolve().parents[3]
 STARTED = 60.0
+LAG_SECONDS = 0.5
+"""How late others' writes are seen with `--store lagging`."""
 MODULES = ("azure.cosmos.aio", "shared.storage.cosmos", "shared.storage.cosmos_saver")
 """What a host on Cosmos DB loads."""
 
@@ -48,9 +50,13 @@ class Beside:
     async def start(cls, folder: Path, *, clients: int = 1, lag: float = 0.0) -> Self:
         """Start what the hosts need. With a lag, each client sees the others' writes so many seconds late."""
         made = cls()
-        if _chosen == "cosmos" or lag:
+        if _chosen != "sqlite":
             await made._front(folder, clients, lag)
         return made
+
+    def of_another_client(self) -> dict[str, str]:
+        """The settings of one more client, for a process of its own; of the first one where there are no more."""
+        return self.others.pop() if self.others else self.settings
 
     async def _front(self, folder: Path, clients: int, lag: float) -> None:
         self._process = await asyncio.create_subprocess_exec(
