@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from shared.messages import Conflict
 from shared.ports import Received
-from shared.queues.sqlite_paths import LOCK_LENGTH, QueuePath
+from shared.queues.paths import QueuePath
+from shared.queues.sqlite_schema import LOCK_LENGTH
 from shared.queues.sqlite_send import enqueue_due
 from shared.queues.sqlite_settle import bury_if_exhausted
 
