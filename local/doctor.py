@@ -17,6 +17,7 @@ from shared import registry
 from shared.access.tool_policy import ToolPolicy
 from shared.app import App
 from shared.messages import PraxosError, SettingError
+from shared.ports import Examinable
 from shared.settings import Access, Settings, Sync
 
 OLDEST_PYTHON = (3, 11)
@@ -87,12 +88,12 @@ def _folder(home: Path) -> Iterator[Finding]:
 
 async def _app(app: App) -> AsyncIterator[Finding]:
     settings = app.settings
-    for problem in await app.problems():
+    problems = await app.problems()
+    for problem in problems:
         yield Finding(Mark.BAD, "data", problem)
-    survives = (
-        "a power loss too" if settings.sync is Sync.FULL else "a killed process; PRAXOS_SYNC=full a power loss too"
-    )
-    yield Finding(Mark.GOOD, "durability", f"what is acknowledged survives {survives}")
+    if not problems:
+        async for finding in _durability(app):
+            yield finding
     yield await _files(app)
     yield await _secrets(app)
     yield _models(app)
@@ -111,6 +112,17 @@ async def _app(app: App) -> AsyncIterator[Finding]:
     count = f"{len(letters.documents)}{' or more' if letters.continuation else ''}"
     mark = Mark.NOTE if letters.documents else Mark.GOOD
     yield Finding(mark, "dead letters", f"{count} open" if letters.documents else "none")
+
+
+async def _durability(app: App) -> AsyncIterator[Finding]:
+    full = app.settings.sync is Sync.FULL
+    survives = "a power loss too" if full else "a killed process; PRAXOS_SYNC=full a power loss too"
+    if isinstance(app.queue, Examinable):
+        yield Finding(Mark.GOOD, "durability", f"what is written to this machine survives {survives}")
+        for remark in await app.queue.examine():
+            yield Finding(Mark.BAD if remark.wrong else Mark.GOOD, "queue", remark.text)
+    else:
+        yield Finding(Mark.GOOD, "durability", f"what is acknowledged survives {survives}")
 
 
 async def _files(app: App) -> Finding:

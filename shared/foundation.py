@@ -101,7 +101,7 @@ class Foundation:
     @cached_property
     def broker(self) -> Broker:
         """The queues, both halves: what the embedded host receives from."""
-        broker: Broker = self._plug_in("queues", self.settings.queue)
+        broker: Broker = self._plug_in("queues", registry.chosen(self.settings.queue))
         return broker
 
     @cached_property

@@ -41,11 +41,20 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "sqlite": "shared.storage.checkpoints:build",
             "cosmos": "shared.storage.cosmos_agent:build_checkpoints",
         },
-        "queues": {"sqlite": "shared.queues.sqlite:build"},
+        "queues": {"sqlite": "shared.queues.sqlite:build", "redis": "shared.queues.redis:build"},
         "files": {"local": "shared.files.local:build", "azure_blob": "shared.files.azure_blob:build"},
         "secrets": {"file": "shared.secrets.file:build", "key_vault": "shared.secrets.key_vault:build"},
     }
 )
+
+SCHEMES: Mapping[str, str] = MappingProxyType({"redis": "redis", "rediss": "redis", "unix": "redis"})
+"""Where a setting may be an address, its scheme chooses the plug-in: PRAXOS_QUEUE=redis://HOST is the queues' "redis"."""
+
+
+def chosen(setting: str) -> str:
+    """The name of the plug-in that a setting chooses: the setting itself, or what its scheme stands for."""
+    scheme, is_address, _ = setting.partition("://")
+    return SCHEMES.get(scheme, scheme) if is_address else setting
 
 
 def names(group: str) -> list[str]:

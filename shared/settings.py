@@ -164,7 +164,12 @@ class Settings(EnvironmentSettings):
         description="Local commits: normal survives a killed process, full also a power loss.",
     )
     store: str = Field("sqlite", alias="PRAXOS_STORE", description="The store's adapter.")
-    queue: str = Field("sqlite", alias="PRAXOS_QUEUE", description="The queues' adapter.")
+    queue: str = Field(
+        "sqlite",
+        alias="PRAXOS_QUEUE",
+        repr=False,  # an address may hold a password
+        description="The queues' adapter: sqlite, or a Redis as redis://HOST:PORT/DB, rediss:// or unix://.",
+    )
     files: str = Field("local", alias="PRAXOS_FILES", description="The files' adapter.")
     secrets: str = Field("file", alias="PRAXOS_SECRETS", description="The secrets' adapter.")
     log_level: str = Field(

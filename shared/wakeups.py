@@ -21,7 +21,7 @@ class Wakeups(asyncio.DatagramProtocol):
     """The waiters of one broker or engine. A wake-up says that there may be something; whoever wakes looks."""
 
     def __init__(self) -> None:
-        self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._sender: socket.socket | None = None
 
@@ -45,7 +45,7 @@ class Wakeups(asyncio.DatagramProtocol):
         """Wake whoever waits for one of the keys; for a session that nobody waits for, whoever waits for its queue."""
         for one in keys:
             for waiter in self._waiters.get(one) or self._waiters.get(one.partition("\n")[0]) or ():
-                _release(waiter)
+                _release(waiter, True)
 
     def tell(self, ports: Sequence[int], keys: Sequence[str]) -> None:
         """Wake the waiters of other processes; best effort."""
@@ -61,15 +61,15 @@ class Wakeups(asyncio.DatagramProtocol):
             except OSError:
                 continue
 
-    async def wait(self, keys: Sequence[str], timeout: float) -> None:
-        """Return when one of the keys is woken, or after `timeout` seconds."""
+    async def wait(self, keys: Sequence[str], timeout: float) -> bool:
+        """Return True when one of the keys is woken, False after `timeout` seconds."""
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_later(max(0.0, timeout), _release, waiter)
+        waiter: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(max(0.0, timeout), _release, waiter, False)
         for one in keys:
             self._waiters.setdefault(one, set()).add(waiter)
         try:
-            await waiter
+            return await waiter
         finally:
             timer.cancel()
             for one in keys:
@@ -86,6 +86,6 @@ class Wakeups(asyncio.DatagramProtocol):
             self._sender.close()
 
 
-def _release(waiter: asyncio.Future[None]) -> None:
+def _release(waiter: asyncio.Future[bool], woken: bool) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(woken)

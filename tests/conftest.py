@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.fakes import certificates
 from tests.fakes.azurite import Azurite, serving
+from tests.redis_process import RedisProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "tests" / "guard"
@@ -166,3 +167,26 @@ def azurite() -> Iterator[Azurite]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> certificates.Certificate:
     """What a server on this machine's loopback shows."""
     return certificates.for_loopback(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A real Redis for this worker. Each test has keys of its own in it, and none stops it."""
+    with RedisProcess(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A Redis Cluster of two nodes; a node refuses a script whose keys are in two slots, or not its own."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
+    with (
+        RedisProcess(tmp_path_factory.mktemp("redis-1"), *options) as one,
+        RedisProcess(tmp_path_factory.mktemp("redis-2"), *options) as other,
+    ):
+        one.ask("CLUSTER", "ADDSLOTSRANGE", "0", "8191")
+        other.ask("CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
+        other.ask("CLUSTER", "MEET", "127.0.0.1", str(one.port))
+        for node in (one, other):
+            node.until(lambda node=node: "cluster_state:ok" in node.ask("CLUSTER", "INFO"))
+        yield one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.messages import PraxosError
-from shared.ports import Partition, Queue, Store
+from shared.ports import Examinable, Partition, Queue, Store
 
 
 async def problems(*, store: Callable[[], Store], queue: Callable[[], Queue], tenant: str) -> list[str]:
@@ -16,7 +16,9 @@ async def problems(*, store: Callable[[], Store], queue: Callable[[], Queue], te
     except PraxosError as error:
         found.append(f"store: {error}")
     try:
-        queue()
+        queues = queue()
+        if isinstance(queues, Examinable):
+            await queues.examine()
     except PraxosError as error:
         found.append(f"queue: {error}")
     return found

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.ports.orchestrations import Orchestrations
     from shared.ports.parts import Parts
     from shared.ports.people import Limits, Memo, Memory, Preferences, Reminder, Reminders
-    from shared.ports.queues import Broker, Queue, QueueMessage, Received
+    from shared.ports.queues import Broker, Examinable, Queue, QueueMessage, Received, Remark
     from shared.ports.secrets import SecretStore
     from shared.ports.store import (
         BATCH_BYTES,
@@ -68,6 +68,7 @@ __all__ = [
     "Describing",
     "Document",
     "Effect",
+    "Examinable",
     "Explaining",
     "Files",
     "Json",
@@ -89,6 +90,7 @@ __all__ = [
     "QueueMessage",
     "Received",
     "Registrable",
+    "Remark",
     "Reminder",
     "Reminders",
     "Repeatable",
@@ -138,9 +140,11 @@ _ROOMS = MappingProxyType(
         ),
         "queues": (
             "Broker",
+            "Examinable",
             "Queue",
             "QueueMessage",
             "Received",
+            "Remark",
         ),
         "secrets": ("SecretStore",),
         "store": (

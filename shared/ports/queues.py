@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.steps import Step
 
@@ -86,3 +86,19 @@ class Broker(Queue, Protocol):
 
         With a `session` that this broker holds: when there may be something in that session.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One plain sentence for an operator. `wrong`: so, Praxos cannot keep what it promises."""
+
+    text: str
+    wrong: bool = False
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """A queue on a server whose own settings decide what becomes of messages."""
+
+    async def examine(self) -> Sequence[Remark]:
+        """What these settings mean for what Praxos promises. Raises QueueUnavailable."""

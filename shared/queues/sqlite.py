@@ -12,13 +12,14 @@ from typing import TypeVar
 from shared import telemetry
 from shared.messages import Conflict, QueueUnavailable, Refused
 from shared.ports import Clock, Parts, QueueMessage, Received
+from shared.queues import limits
 from shared.queues import sqlite_receive as receiving
 from shared.queues import sqlite_send as sending
 from shared.queues import sqlite_settle as settling
-from shared.queues.sqlite_paths import LOCK_LENGTH, QueuePath, paths
+from shared.queues.paths import QueuePath, paths
 from shared.queues.sqlite_presence import Presence
 from shared.queues.sqlite_receive import Locked, Look
-from shared.queues.sqlite_schema import SCHEMA, VERSION
+from shared.queues.sqlite_schema import LOCK_LENGTH, SCHEMA, VERSION
 from shared.queues.takers import Take, Taker, Takers
 from shared.settings import Sync
 from shared.sqlite import SqliteFile
@@ -66,7 +67,7 @@ class SqliteBroker:
         settings = self._queues.get(queue)
         if settings is None:
             raise Refused(f"there is no queue {queue!r} to send to")
-        sending.check(queue, settings, messages)
+        limits.check(queue, settings, messages)
         path, now = self._paths[queue], self._now()
         window = settings.duplicate_detection.total_seconds() if settings.duplicate_detection else 0.0
         sessions = {message.session for message in messages} if path.sessions else {""}

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from shared.messages import Conflict
 from shared.ports import Received
-from shared.queues.sqlite_paths import LOCK_LENGTH, QueuePath
+from shared.queues.paths import QueuePath
+from shared.queues.sqlite_schema import LOCK_LENGTH
 from shared.queues.sqlite_send import enqueue_due
 from shared.queues.sqlite_settle import bury_if_exhausted
 
@@ -159,16 +160,17 @@ def put_back(connection: sqlite3.Connection, messages: Sequence[Received]) -> No
 
 def release_session(connection: sqlite3.Connection, path: QueuePath, session: str, lock: str, now: float) -> None:
     """Give a session back. As in Service Bus, closing it does not count as a delivery of what was not settled."""
-    connection.execute(
-        f"UPDATE messages SET lock='', deliveries=deliveries-1 WHERE queue=? AND lane=? AND substr(lock,1,{LOCK_LENGTH})=?",  # noqa: S608  a constant
-        (path.name, session, lock),
-    )
     found = connection.execute(
         "UPDATE sessions SET lock='', locked_until=? WHERE queue=? AND session=? AND lock=?",
         (now, path.name, session, lock),
     )
-    if found.rowcount:
-        _forget_if_empty(connection, path, session)
+    if not found.rowcount:  # somebody else's meanwhile, and so are its messages
+        return
+    connection.execute(
+        f"UPDATE messages SET lock='', deliveries=deliveries-1 WHERE queue=? AND lane=? AND substr(lock,1,{LOCK_LENGTH})=?",  # noqa: S608  a constant
+        (path.name, session, lock),
+    )
+    _forget_if_empty(connection, path, session)
 
 
 def _received(path: QueuePath, row: tuple[Any, ...], lock: str, until: float) -> Received:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 VERSION = 1
+LOCK_LENGTH = 32
+"""The length of a session's lock, with which the lock of each of its messages begins."""
 
 SCHEMA = """
 CREATE TABLE messages (

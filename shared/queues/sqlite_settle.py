@@ -6,7 +6,8 @@ import sqlite3
 
 from shared.messages import Conflict
 from shared.ports import Received
-from shared.queues.sqlite_paths import LOCK_LENGTH, QueuePath
+from shared.queues.paths import QueuePath
+from shared.queues.sqlite_schema import LOCK_LENGTH
 from shared.topology import DEAD_LETTER_SUFFIX
 
 MAX_DELIVERY_REASON = "MaxDeliveryCountExceeded"

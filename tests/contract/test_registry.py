@@ -46,7 +46,8 @@ def no_network() -> aiohttp.ClientSession:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> ports.Parts:
-    app = App(environ=ENVIRON, settings=Settings.model_validate({"PRAXOS_HOME": tmp_path}))
+    addresses = {"PRAXOS_HOME": tmp_path, "PRAXOS_QUEUE": "redis://127.0.0.1:1"}
+    app = App(environ=ENVIRON, settings=Settings.model_validate(addresses))
     return ports.Parts(
         settings=app.settings,
         environ=ENVIRON,
@@ -117,6 +118,20 @@ def test_what_does_not_fit_is_seen() -> None:
 def test_an_unknown_name_is_said_with_those_that_are_known() -> None:
     with pytest.raises(SettingError, match=r"'icq' is not one of the channels that are installed: web, telegram"):
         registry.build_function("channels", "icq")
+
+
+@pytest.mark.parametrize("address", ["redis://here", "rediss://u:p@there:6380/1", "unix:///run/redis.sock?db=2"])
+def test_the_scheme_of_an_address_chooses(address: str) -> None:
+    assert registry.chosen(address) == "redis"
+
+
+def test_what_is_no_address_is_a_name() -> None:
+    assert registry.chosen("sqlite") == "sqlite"
+
+
+def test_an_address_that_nobody_takes_is_not_repeated_with_its_password() -> None:
+    with pytest.raises(SettingError, match=r"^'amqp' is not one of the queues that are installed: sqlite, redis$"):
+        registry.build_function("queues", registry.chosen("amqp://user:word@here"))
 
 
 def test_a_package_adds_a_plug_in_without_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ def test_our_tests_are_the_ones_that_are_imported():
 
 HEAVY = (
     "aiosqlite", "google", "httpx", "langchain", "langchain_core", "langchain_google_genai", "langchain_openai",
-    "langgraph", "langsmith", "lxml", "openai", "playwright", "portkey_ai", "slack_sdk", "telegram", "tiktoken",
+    "langgraph", "langsmith", "lxml", "openai", "playwright", "portkey_ai", "redis", "slack_sdk", "telegram", "tiktoken",
 )  # fmt: skip
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from shared.ports import Broker, QueueMessage, Received
+from shared.queues.redis import RedisBroker
+from shared.queues.redis_settings import RedisSettings
 from shared.queues.sqlite import FILE, SqliteBroker
 from shared.settings import Sync
 from shared.steps import Step
 from shared.topology import DEAD_LETTER_SUFFIX, INBOUND, QUEUES, TURNS
 from tests.fakes.clock import ManualClock
+from tests.redis_process import RedisProcess
 
 STEP = Step.ENQUEUE
 SETTLE = Step.SETTLE_TURNS
@@ -27,8 +30,27 @@ LONG = 30.0
 Open = Callable[[], Broker]
 
 
-def sqlite(path: Path, clock: ManualClock) -> Broker:
+def sqlite(request: pytest.FixtureRequest, clock: ManualClock) -> Broker:
+    path: Path = request.getfixturevalue("tmp_path")
     return SqliteBroker(path=path / FILE, sync=Sync.NORMAL, clock=clock)
+
+
+def redis(request: pytest.FixtureRequest, clock: ManualClock) -> Broker:
+    return redis_broker(request, clock, request.getfixturevalue("redis_server"), RedisSettings())
+
+
+def redis_cluster(request: pytest.FixtureRequest, clock: ManualClock) -> Broker:
+    return redis_broker(request, clock, request.getfixturevalue("redis_cluster"), RedisSettings(cluster=True))
+
+
+def redis_broker(
+    request: pytest.FixtureRequest, clock: ManualClock, server: RedisProcess, settings: RedisSettings
+) -> Broker:
+    path: Path = request.getfixturevalue("tmp_path")
+    prefix = f"{path.parent.name}/{path.name}"  # of this test alone
+    return RedisBroker(
+        address=server.address, prefix=prefix, sync=Sync.NORMAL, settings=settings, clock=clock, server_time=False
+    )
 
 
 @pytest.fixture
@@ -36,13 +58,13 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=[pytest.param(sqlite, id="sqlite")])
-async def another(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Open]:
+@pytest.fixture(params=[sqlite, redis, redis_cluster], ids=lambda made: made.__name__)
+async def another(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[Open]:
     """Opens one more client of the same queues, as another process would."""
     opened: list[Broker] = []
 
     def open_one() -> Broker:
-        opened.append(request.param(tmp_path, clock))
+        opened.append(request.param(request, clock))
         return opened[-1]
 
     yield open_one

@@ -110,6 +110,19 @@ async def test_a_lock_ends_by_itself(broker: Broker, another: Open, clock: Manua
     assert (await receive_one(another())).delivery_count == 2
 
 
+async def test_the_locks_of_several_end_together_and_they_come_again_in_order(
+    broker: Broker, another: Open, clock: ManualClock
+) -> None:
+    await send(broker, TURNS, *"abcde")
+    assert len(await receive(broker, limit=3)) == 3
+    clock.pass_(seconds=LOCK)
+    found = await receive(another())
+    assert [(each.body.decode(), each.delivery_count) for each in found] == [
+        *((c, 2) for c in "abc"),
+        *((c, 1) for c in "de"),
+    ]
+
+
 async def test_a_lock_lost_while_the_code_runs_on_settles_nothing(broker: Broker, clock: ManualClock) -> None:
     await send(broker, TURNS, "a")
     late = await receive_one(broker)

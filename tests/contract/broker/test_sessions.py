@@ -102,6 +102,20 @@ async def test_a_session_lock_that_was_lost_settles_nothing(broker: Broker, anot
     await other.complete(step=SETTLE, message=again)
 
 
+async def test_who_gives_a_lost_session_back_takes_no_delivery_back(
+    broker: Broker, another: Open, clock: ManualClock
+) -> None:
+    other = another()
+    await send(broker, INBOUND, "a", session="s")
+    assert await broker.accept_session(queue=INBOUND) == "s"
+    await next_of(broker, "s")
+    clock.pass_(seconds=LOCK)
+    assert await other.accept_session(queue=INBOUND) == "s"
+    await broker.release_session(queue=INBOUND, session="s")
+    [again] = await next_of(other, "s")
+    assert again.delivery_count == 2
+
+
 async def test_renewing_a_message_renews_its_session(broker: Broker, another: Open, clock: ManualClock) -> None:
     await send(broker, INBOUND, "a", "b", session="s")
     assert await broker.accept_session(queue=INBOUND) == "s"

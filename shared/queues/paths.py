@@ -1,4 +1,4 @@
-"""The paths of the SQLite broker: its queues and their dead-letter queues."""
+"""The paths of a broker that keeps its own messages: its queues and their dead-letter queues."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.topology import DEAD_LETTER_SUFFIX, QueueSettings
-
-LOCK_LENGTH = 32
-"""The length of a session's lock, with which the lock of each of its messages begins."""
 
 
 @dataclass(frozen=True, slots=True)
