@@ -112,6 +112,8 @@ class Bell(Word):
     subject: str = ""
     """The id of the one thing meant, where a bell is about one: a dead letter, a reminder."""
     attempt: int = 0
+    again: bool = False
+    """True for the second look at what the first one may have come too early for."""
     traceparent: str = ""
 
 

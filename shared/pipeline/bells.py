@@ -34,6 +34,15 @@ class Bells:
         again = bell.model_copy(update={"attempt": bell.attempt + 1})
         await self.ring(step=step, queue=queue, bell=again, at=self._clock.now() + self.back_off(bell.attempt))
 
+    async def look_again(self, *, step: Step, queue: str, bell: Bell, lag: float) -> None:
+        """For a bell that found nothing to do: where the store shows others' writes late, look once more after that.
+
+        `lag`: how late that may be, in seconds.
+        """
+        if lag and not bell.again:
+            again = bell.model_copy(update={"again": True})
+            await self.ring(step=step, queue=queue, bell=again, at=self._clock.now() + timedelta(seconds=lag))
+
     def back_off(self, attempt: int) -> timedelta:
         """How long to wait after the given number of failed attempts: doubling, up to five minutes."""
         return timedelta(seconds=min(self._settings.retry_seconds * 2 ** min(attempt, 20), LONGEST_BACK_OFF))

@@ -191,6 +191,9 @@ class DeadLetters:
         while True:
             letter = await partition.load(bell.subject, DeadLetter)
             if letter is None or not letter.record.ring:
+                await self._bells.look_again(
+                    step=Step.RING_DEAD_LETTER, queue=DEAD_LETTERS, bell=bell, lag=partition.store.lag
+                )
                 return
             head = await partition.record() or _first(letter.record)
             if head is None:

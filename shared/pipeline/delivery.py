@@ -61,6 +61,7 @@ class Deliveries:
         for _ in range(RACES):
             box = await partition.outbox()
             if box.record.settled >= box.record.parts:
+                await self._look_again(partition, bell)
                 return
             room, address = await self._room(partition, box.record, bell)
             if room.channel.capabilities.sending is Sending.PAGE:
@@ -70,6 +71,8 @@ class Deliveries:
             if box.record.lease.state(now) is LeaseState.HELD:
                 if at := await mark_bell(partition, box, now=self._clock.now()):
                     await self._bells.ring(step=Step.RING_PART, queue=OUTBOUND, bell=bell, at=at)
+                else:
+                    await self._look_again(partition, bell)
                 return
             if box.record.not_before and box.record.not_before > now:
                 return
@@ -84,6 +87,9 @@ class Deliveries:
                 await self._send_off(room, address, hold, leaving, bell)
             return
         raise RuntimeError(f"{Step.TAKE_PART}: lost {RACES} races on {partition.id!r}")
+
+    async def _look_again(self, partition: ConversationPartition, bell: Bell) -> None:
+        await self._bells.look_again(step=Step.RING_PART, queue=OUTBOUND, bell=bell, lag=partition.store.lag)
 
     async def _room(self, partition: ConversationPartition, box: OutboxRecord, bell: Bell) -> tuple[Room, Address]:
         address = box.address

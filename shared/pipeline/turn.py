@@ -85,7 +85,9 @@ class Turns:
         partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
         with bind(conversation=bell.conversation, tenant=bell.tenant, traceparent=bell.traceparent):
             try:
-                if not (bell.subject and await self._runs.wake_subject(partition, bell.subject)):
+                if bell.subject and await self._runs.wake_subject(partition, bell.subject):
+                    await self._look_again(partition, bell)
+                else:
                     await self._drain(partition, bell)
             except LeaseLost as lost:
                 log.warning("turn ended: %s", lost)
@@ -99,16 +101,20 @@ class Turns:
         for _ in range(RACES):
             head = await partition.record()
             if head is None:
+                await self._look_again(partition, bell)
                 return
             entry = await partition.next_entry(head.record) if head.record.waiting else None
             stops = has_stopped_work(head.record, entry.record if entry else None)
             if not stops and (entry is None or _belongs_to_a_run(head.record)):
                 await self._runs.wake_all(partition, head.record)
+                await self._look_again(partition, bell)
                 return
             now = self._clock.now()
             if head.record.lease.state(now) is LeaseState.HELD:
                 if at := await mark_bell(partition, head, now=now):
                     await self._bells.ring(step=Step.RING_AGAIN, queue=self._queue, bell=bell, at=at)
+                else:
+                    await self._look_again(partition, bell)
                 return
             if not stops and entry and entry.record.until and entry.record.until > now:
                 return
@@ -124,6 +130,9 @@ class Turns:
             await self._wake_what_was_handed_over(partition, hold)
             return
         raise RuntimeError(f"{Step.TAKE_TURN}: lost {RACES} races on {partition.id!r}")
+
+    async def _look_again(self, partition: ConversationPartition, bell: Bell) -> None:
+        await self._bells.look_again(step=Step.RING_AGAIN, queue=self._queue, bell=bell, lag=partition.store.lag)
 
     async def _work_off(self, room: Room, hold: ConversationHold, work: Work | None, bell: Bell, ends: float) -> None:
         """Take turns under one lease until the mailbox is empty, something waits, or the time is over."""

@@ -90,6 +90,11 @@ class Store(Protocol):
     Every method raises StoreUnavailable when the service does not answer.
     """
 
+    lag: float
+    """How late a read may show what another client wrote, in seconds. Own writes are seen at once, and no conditional
+    write is ever decided on anything but the newest version.
+    """
+
     async def read(self, *, partition: Partition, id: str) -> Document | None:
         """Point-read one document."""
 

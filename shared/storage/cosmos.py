@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -14,6 +15,7 @@ from shared.ports import BATCH_BYTES, BATCH_OPERATIONS, Delete, Document, Operat
 from shared.steps import Step
 from shared.storage import cosmos_items as items
 from shared.storage.cosmos_account import CosmosAccount, account_of, answering, translated
+from shared.storage.cosmos_views import Views
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 BUSY = frozenset((429, 449))
 """What one operation of a batch may answer where the service asks to come again; nothing of the batch was done."""
 TRIES = 4
+LOOKS = 20
+"""How often a read that shows what is known to be out of date is done once more, within twice the lag."""
 FIRST_PAUSE_SECONDS = 0.05
 
 
@@ -35,12 +39,23 @@ class CosmosStore:
     """The Store port on a container with the partition key [/tenantId, /partitionKey] and TTL on, without a default."""
 
     def __init__(self, account: CosmosAccount, container: str) -> None:
+        self.lag = account.settings.lag
         self._account = account
         self._name = container
+        self._views = Views()
         self._opened: ContainerProxy | None = None
 
     async def read(self, *, partition: Partition, id: str) -> Document | None:
         """Point-read one document."""
+        found = await self._read(partition, id)
+        for pause in self._pauses():
+            if not self._views.outdated(partition, id, found):
+                break
+            await asyncio.sleep(pause)
+            found = await self._read(partition, id)
+        return found
+
+    async def _read(self, partition: Partition, id: str) -> Document | None:
         from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
         container = await self._container()
@@ -68,7 +83,13 @@ class CosmosStore:
         query = items.of_kind(
             partition, kind, states=states, after=after, before=before, descending=descending, limit=limit
         )
-        return await self._select(query, partition=partition)
+        found = await self._select(query, partition=partition)
+        for pause in self._pauses():
+            if not self._views.any_outdated(found):
+                break
+            await asyncio.sleep(pause)
+            found = await self._select(query, partition=partition)
+        return found
 
     async def batch(self, *, step: Step, partition: Partition, operations: Sequence[Operation]) -> Sequence[str]:
         """Do all operations in one transaction, or none."""
@@ -99,6 +120,10 @@ class CosmosStore:
         """Let go of the account."""
         await self._account.close()
 
+    def _pauses(self) -> Iterator[float]:
+        """Twice the lag in all."""
+        return repeat(self.lag * 2 / LOOKS, LOOKS)
+
     async def _container(self) -> ContainerProxy:
         if self._opened is None:
             self._opened = await self._account.container(self._name)
@@ -122,7 +147,10 @@ class CosmosStore:
                 # Anew for every try: the library takes the etags out of what it is given.
                 done = await container.execute_item_batch(items.operations(partition, operations), _key(partition))
             except CosmosBatchOperationError as error:
-                raise _refused(error, step, operations) from error
+                refused = _refused(error, step, operations)
+                if isinstance(refused, Conflict):
+                    self._views.refused(partition, operations[refused.index])
+                raise refused from error
         return [
             "" if isinstance(one, Delete) else str(answer["eTag"]) for one, answer in zip(operations, done, strict=True)
         ]

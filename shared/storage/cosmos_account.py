@@ -45,6 +45,12 @@ class CosmosSettings(EnvironmentSettings):
     checkpoints: str = Field(
         "checkpoints", alias="PRAXOS_COSMOS_CHECKPOINTS", description="The container of runs' checkpoints."
     )
+    lag: float = Field(
+        1.0,
+        alias="PRAXOS_COSMOS_LAG_SECONDS",
+        ge=0,
+        description="How late others' writes may be seen, as the account's consistency has it; 0: never late.",
+    )
     memory: str = Field("memory", alias="PRAXOS_COSMOS_MEMORY", description="The container of long-term memory.")
 
 

@@ -80,6 +80,8 @@ def build(parts: Parts) -> SqliteStore:
 class SqliteStore:
     """The Store port on SQLite. Expired documents are invisible at once and removed in passing."""
 
+    lag = 0.0
+
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
         self._purged_at = 0.0

@@ -49,6 +49,7 @@ class WatchedStore:
     """The Store port over the real store."""
 
     def __init__(self, store: Store, journal: Journal, outage: Outage) -> None:
+        self.lag = store.lag
         self._store = store
         self._journal = journal
         self._outage = outage

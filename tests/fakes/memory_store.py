@@ -150,6 +150,8 @@ class Shelves:
 class MemoryStore:
     """One client: the Store port on shared shelves."""
 
+    lag = 0.0
+
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
 

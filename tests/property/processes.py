@@ -126,6 +126,8 @@ class Process:
 class GatedStore:
     """The Store port of one process."""
 
+    lag = 0.0
+
     def __init__(self, process: Process, shelves: Shelves) -> None:
         self._process = process
         self._shelves = shelves

@@ -37,6 +37,7 @@ class StoreApart:
     """Implements the Store port over another one."""
 
     def __init__(self, store: Store, apart: Apart) -> None:
+        self.lag = store.lag
         self._store = store
         self._apart = apart
 
