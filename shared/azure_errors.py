@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -65,5 +65,6 @@ def _first_line(error: AzureError) -> str:
 
 
 def _retry_after(error: HttpResponseError) -> float | None:
-    asked = error.response.headers.get("Retry-After") if error.response else None
-    return float(asked) if asked and asked.isdecimal() else None
+    headers: Mapping[str, str] = getattr(error.response, "headers", {})  # not in the SDK's type of it
+    asked = headers.get("Retry-After", "")
+    return float(asked) if asked.isdecimal() else None

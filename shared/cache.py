@@ -26,6 +26,12 @@ class _Kept(Generic[V]):
     weight: int
 
 
+@dataclass(slots=True)
+class _Loading(Generic[V]):
+    task: asyncio.Task[V]
+    waiting: int = 0
+
+
 class Cache(Generic[V]):
     """Values by key. What was used longest ago makes room."""
 
@@ -43,7 +49,7 @@ class Cache(Generic[V]):
         self._most = most
         self._weight = weight
         self._kept: OrderedDict[str, _Kept[V]] = OrderedDict()
-        self._loading: dict[tuple[str, str], asyncio.Task[V]] = {}
+        self._loading: dict[tuple[str, str], _Loading[V]] = {}
         self._held = 0
 
     @property
@@ -57,12 +63,12 @@ class Cache(Generic[V]):
         if kept and kept.version == version and kept.until > self._clock.monotonic():
             self._kept.move_to_end(key)
             return kept.value
-        task = self._loading.get((key, version))
-        if task is None:
+        loading = self._loading.get((key, version))
+        if loading is None:
             task = asyncio.get_running_loop().create_task(self._load(key, version, load))
-            self._loading[key, version] = task
             task.add_done_callback(_seen)
-        return await asyncio.shield(task)  # one of several that wait may be cancelled
+            loading = self._loading[key, version] = _Loading(task)
+        return await self._wait(key, version, loading)
 
     def forget(self, key: str) -> None:
         """Drop a value; one that is being loaded now is kept for nobody who asks from now on."""
@@ -70,16 +76,35 @@ class Cache(Generic[V]):
         for loading in [each for each in self._loading if each[0] == key]:
             del self._loading[loading]
 
+    async def _wait(self, key: str, version: str, loading: _Loading[V]) -> V:
+        """Wait for a value with others: who is cancelled leaves, and the last one to leave ends the loading."""
+        loading.waiting += 1
+        try:
+            return await asyncio.shield(loading.task)
+        finally:
+            loading.waiting -= 1
+            if not loading.waiting and not loading.task.done():
+                self._ended(key, version, loading.task)
+                loading.task.cancel()
+
     async def _load(self, key: str, version: str, load: Callable[[], Awaitable[V]]) -> V:
         task = asyncio.current_task()
         try:
             value = await load()
-            if self._loading.get((key, version)) is task:
-                self._keep(key, version, value)
-            return value
-        finally:
-            if self._loading.get((key, version)) is task:
-                del self._loading[key, version]
+        except BaseException:
+            self._ended(key, version, task)
+            raise
+        if self._ended(key, version, task):
+            self._keep(key, version, value)
+        return value
+
+    def _ended(self, key: str, version: str, task: asyncio.Task[V] | None) -> bool:
+        """Whether this loading was the current one of its key until now: another one may have taken its place."""
+        current = self._loading.get((key, version))
+        if current is None or current.task is not task:
+            return False
+        del self._loading[key, version]
+        return True
 
     def _keep(self, key: str, version: str, value: V) -> None:
         self._drop(key)

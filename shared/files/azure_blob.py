@@ -42,7 +42,7 @@ BLOCK_BYTES = 4 * 1024 * 1024
 SERVICE = Service("Azure Blob Storage", role="Storage Blob Data Contributor")
 
 _ID = re.compile(r"[0-9a-f]{32}-([0-9]{1,3})")
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "connection_timeout": 5,
     "read_timeout": 20,
     # Three more tries within nine seconds; by itself the SDK would wait for a minute and a half.

@@ -52,7 +52,7 @@ class Version:
     value: str | None = None
 
 
-class Patient(AsyncRetryPolicy):
+class Patient(AsyncRetryPolicy[Any, Any]):
     """The SDK's retries, without pauses that are longer than what waits for them."""
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:

@@ -77,7 +77,7 @@ class Interleavings(RuleBasedStateMachine):
     def command(self, command: str, chat: str) -> None:
         self.town.say(command, chat=chat)
 
-    @rule(program=long_programs, chat=chats, moment=st.sampled_from(MOMENTS), act=st.sampled_from(Act))
+    @rule(program=long_programs, chat=chats, moment=st.sampled_from(MOMENTS), act=st.sampled_from([*Act, Act.STOP]))
     def at_a_moment(self, program: str, chat: str, moment: str, act: Act) -> None:
         """Somebody writes; when a process is about to take a certain step, something happens to it."""
         self.town.say(DO + program, chat=chat)

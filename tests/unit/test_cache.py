@@ -75,6 +75,23 @@ async def test_many_that_ask_at_once_load_once(clock: ManualClock) -> None:
     assert source.asked == 1
 
 
+async def test_what_nobody_waits_for_any_more_is_not_loaded(clock: ManualClock) -> None:
+    kept, source = cache(clock), Source()
+    source.go_on.clear()
+    asking = [asyncio.create_task(kept.get("key", source)) for _ in range(2)]
+    await asked(source, 1)
+    loading = [task for task in asyncio.all_tasks() if task not in (*asking, asyncio.current_task())]
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    late = asyncio.create_task(kept.get("key", source))
+    await asyncio.wait(loading)
+    assert [task.cancelled() for task in loading] == [True]
+    source.go_on.set()
+    assert await late == "one"
+    assert source.asked == 2
+
+
 async def test_another_version_is_loaded_again(clock: ManualClock) -> None:
     kept, source = cache(clock), Source()
     assert await kept.get("key", source, version="1") == "one"

@@ -62,7 +62,7 @@ async def test_help_has_choices_and_one_works(host: Host, visit: Visit) -> None:
 async def test_markdown_is_shown_as_such(host: Host, visit: Visit) -> None:
     page = await visit(host.url)
     await page.get_by_role("button", name="What can you do?").click()
-    await expect(page.locator(".message.assistant li").first).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator(".message.notice li").first).to_be_visible(timeout=PATIENCE)
     await say(page, "how does this work")
     await expect(page.locator(".message.assistant li code").first).to_be_visible(timeout=PATIENCE)
 

@@ -109,3 +109,14 @@ async def test_a_long_conversation_is_not_kept(world: World, monkeypatch: pytest
     for _ in range(2):
         assert await histories.read(partition, record=await world.record(), generation=0) == await fresh(world)
     assert partition.read == 12
+
+
+async def test_what_was_written_behind_a_gap_is_read_with_the_gap(world: World) -> None:
+    """Another process took the turn between the two that this one took."""
+    histories, partition = Histories(limit=60), counted(world)
+    await talk(world, "one")
+    await histories.read(partition, record=await world.record(), generation=0)
+    await talk(world, "two", "three")
+    histories.add(partition, await world.partition().messages(after=4, limit=10))
+    assert await histories.read(partition, record=await world.record(), generation=0) == await fresh(world)
+    assert partition.read == 6
