@@ -13,7 +13,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from shared.messages import Refused, SettingError
-from shared.ports import Parts, QueueMessage
+from shared.ports import Parts, QueueDepth, QueueMessage
 from shared.queues import limits
 from shared.queues.service_bus_sender import ATTEMPT_SECONDS, IDLE_SECONDS, QueueSender
 from shared.queues.service_bus_settings import MANAGED_IDENTITY, ServiceBusSettings
@@ -54,19 +54,23 @@ class ServiceBusQueue:
         """Connect to nothing yet. Raises SettingError where the connection string cannot be read."""
         self._queues = queues
         self._idle_seconds = idle_seconds
-        self._credential: Credential | None = None
-        self._client = self._connect(settings)
+        self._settings = settings
+        self._credential = None if settings.connection.get_secret_value() else _credential(settings)
+        self._client = self._connect()
         self._senders: dict[str, QueueSender] = {}
 
-    def _connect(self, settings: ServiceBusSettings) -> ServiceBusClient:
-        # QueueSender tries again, and knows when.
-        if connection := settings.connection.get_secret_value():
-            try:
-                return ServiceBusClient.from_connection_string(connection, retry_total=0, try_timeout=ATTEMPT_SECONDS)
-            except ValueError as error:
-                raise SettingError(f"ServiceBusConnection is wrong: {error}") from None
-        self._credential = _credential(settings)
-        return ServiceBusClient(settings.namespace, self._credential, retry_total=0, try_timeout=ATTEMPT_SECONDS)
+    def _connect(self) -> ServiceBusClient:
+        # The SDK tries once: QueueSender tries again, and knows when.
+        if self._credential is not None:
+            return ServiceBusClient(
+                self._settings.namespace, self._credential, retry_total=0, try_timeout=ATTEMPT_SECONDS
+            )
+        try:
+            return ServiceBusClient.from_connection_string(
+                self._settings.connection.get_secret_value(), retry_total=0, try_timeout=ATTEMPT_SECONDS
+            )
+        except ValueError as error:
+            raise SettingError(f"ServiceBusConnection is wrong: {error}") from None
 
     async def open(self) -> None:
         """Connect to the queue that webhooks send to, so that the first of them waits for less. Raises as `send` does."""
@@ -81,6 +85,12 @@ class ServiceBusQueue:
         if messages:
             size = sum(len(message.body) + OVERHEAD_BYTES for message in messages)
             await self._sender(queue).send([_outgoing(message) for message in messages], size=size)
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        """How much waits in each queue, as far as it can be peeked at. Raises QueueUnavailable."""
+        from shared.queues.service_bus_depths import depth  # for operators only
+
+        return await asyncio.gather(*(depth(self._connect, name, each) for name, each in self._queues.items()))
 
     def _sender(self, queue: str) -> QueueSender:
         if queue not in self._senders:
