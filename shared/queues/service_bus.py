@@ -13,7 +13,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
 from shared.messages import Refused, SettingError
-from shared.ports import Parts, QueueDepth, QueueMessage
+from shared.ports import Parts, QueueDepth, QueueMessage, Remark
 from shared.queues import limits
 from shared.queues.service_bus_sender import ATTEMPT_SECONDS, IDLE_SECONDS, QueueSender
 from shared.queues.service_bus_settings import MANAGED_IDENTITY, ServiceBusSettings
@@ -72,9 +72,10 @@ class ServiceBusQueue:
         except ValueError as error:
             raise SettingError(f"ServiceBusConnection is wrong: {error}") from None
 
-    async def open(self) -> None:
+    async def examine(self) -> Sequence[Remark]:
         """Connect to the queue that webhooks send to, so that the first of them waits for less. Raises as `send` does."""
         await self._sender(INBOUND).send((), size=0)
+        return [Remark("Service Bus answers; what it has taken survives any process and machine of ours (PRAXOS_QUEUE)")]
 
     async def send(self, *, step: Step, queue: str, messages: Sequence[QueueMessage]) -> None:
         """Send as one batch. Raises TooLarge or Refused for what Service Bus refuses, QueueUnavailable, SettingError."""

@@ -3,14 +3,19 @@ import java.io.InputStreamReader;
 import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Date;
 import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.apache.activemq.artemis.api.core.ActiveMQException;
 import org.apache.activemq.artemis.api.core.Message;
 import org.apache.activemq.artemis.api.core.QueueConfiguration;
@@ -51,16 +56,20 @@ import org.apache.qpid.proton.engine.Link;
 import org.apache.qpid.proton.engine.Receiver;
 
 /**
- * ActiveMQ Artemis, listening for AMQP 1.0, with what the tests need of it: a consumer of $cbs, one line of JSON on standard
- * output for each transfer that it stored, and faults that are asked for on standard input.
+ * ActiveMQ Artemis, listening for AMQP 1.0, with what the tests need of it: answers at $cbs and $management, one line of
+ * JSON on standard output for each transfer that it stored, and faults that are asked for on standard input.
  *
  * <p>Arguments: the names of the queues. As in Service Bus, no other one can be sent to.
  */
 public final class Broker implements ActiveMQServerPlugin {
   private static final String CBS = "$cbs";
+  private static final String MANAGEMENT = "/$management";
   private static final EnumSet<EndpointState> ANY = EnumSet.allOf(EndpointState.class);
 
+  private record Stored(byte[] message, Date at) {}
+
   private final Map<String, AtomicInteger> faults = new ConcurrentHashMap<>();
+  private final Map<String, List<Stored>> stored = new ConcurrentHashMap<>();
   private final EmbeddedActiveMQ artemis = new EmbeddedActiveMQ();
   private String base;
 
@@ -81,15 +90,17 @@ public final class Broker implements ActiveMQServerPlugin {
         "amqp", "tcp://127.0.0.1:" + port + "?protocols=AMQP;amqpIdleTimeout=0;supportAdvisory=false");
     settings.addAddressSetting(
         "#", new AddressSettings().setAutoCreateAddresses(false).setAutoCreateQueues(true));
-    settings.addAddressConfiguration(
-        new CoreAddressConfiguration().setName(CBS).addRoutingType(RoutingType.MULTICAST));
-    for (String queue : queues) {
-      settings.addAddressConfiguration(
-          new CoreAddressConfiguration()
-              .setName(base + queue)
-              .addRoutingType(RoutingType.ANYCAST)
-              .addQueueConfiguration(
-                  QueueConfiguration.of(base + queue).setRoutingType(RoutingType.ANYCAST)));
+    settings.addAddressConfiguration(asked(CBS));
+    for (String name : queues) {
+      for (String queue : List.of(name, name + "/$DeadLetterQueue")) {
+        settings.addAddressConfiguration(asked(queue + MANAGEMENT));
+        settings.addAddressConfiguration(
+            new CoreAddressConfiguration()
+                .setName(base + queue)
+                .addRoutingType(RoutingType.ANYCAST)
+                .addQueueConfiguration(
+                    QueueConfiguration.of(base + queue).setRoutingType(RoutingType.ANYCAST)));
+      }
     }
     settings.registerBrokerPlugin(this);
     artemis.setConfiguration(settings).setSecurityManager(new Security()).start();
@@ -103,6 +114,11 @@ public final class Broker implements ActiveMQServerPlugin {
     System.exit(0); // whoever started it has gone, or wants it gone
   }
 
+  /** Where requests and their answers go, to everybody who listens: the SDK takes what answers a request of its own. */
+  private static CoreAddressConfiguration asked(String name) {
+    return new CoreAddressConfiguration().setName(name).addRoutingType(RoutingType.MULTICAST);
+  }
+
   /** `FAULT NAME COUNT` plans a fault for the next so many; `detach NAME CONDITION` and `drop NAME` act at once. */
   private void obey(String[] words) throws Exception {
     if (words[0].equals("detach")) {
@@ -113,6 +129,7 @@ public final class Broker implements ActiveMQServerPlugin {
       }
     } else if (words[0].equals("forget")) {
       faults.clear();
+      stored.clear();
     } else {
       faults.computeIfAbsent(words[0] + " " + words[1], key -> new AtomicInteger())
           .set(Integer.parseInt(words[2]));
@@ -205,13 +222,19 @@ public final class Broker implements ActiveMQServerPlugin {
       boolean noAutoCreate,
       RoutingStatus result) {
     String queue = queueOf(message);
+    String address = message.getAddress();
     if (queue != null) {
-      say(transfer(queue, (AMQPMessage) message));
+      List<byte[]> messages = messagesOf((AMQPMessage) message);
+      keep(queue, messages);
+      say(transfer(queue, ((AMQPMessage) message).getMessageFormat(), messages));
       if (due("mute", queue)) {
         session.getRemotingConnection().getTransportConnection().forceClose();
       }
-    } else if (CBS.equals(message.getAddress())) {
-      answerToken((AMQPMessage) message);
+    } else if (CBS.equals(address)) {
+      answerToken(new Request((AMQPMessage) message));
+    } else if (address.endsWith(MANAGEMENT)) {
+      String asked = address.substring(0, address.length() - MANAGEMENT.length());
+      answerManagement(asked, new Request((AMQPMessage) message));
     }
   }
 
@@ -220,34 +243,111 @@ public final class Broker implements ActiveMQServerPlugin {
     return address != null && address.startsWith(base) ? address.substring(base.length()) : null;
   }
 
-  /** Claims-based security (draft OASIS AMQP CBS 1.0): each token is taken, unless a refusal is due. */
-  private void answerToken(AMQPMessage request) {
-    Properties asked = null;
-    Map<String, Object> claims = null;
-    for (Object section : sections(bytes(request))) {
-      if (section instanceof Properties) {
-        asked = (Properties) section;
-      } else if (section instanceof ApplicationProperties) {
-        claims = ((ApplicationProperties) section).getValue();
+  private void keep(String queue, List<byte[]> messages) {
+    List<Stored> kept = stored.computeIfAbsent(queue, key -> new CopyOnWriteArrayList<>());
+    messages.forEach(each -> kept.add(new Stored(each, new Date())));
+  }
+
+  // --- requests that Artemis does not know: these answers are ours
+
+  private static final class Request {
+    final String address;
+    Properties properties = new Properties();
+    Map<String, Object> claims = Map.of();
+    Object value;
+
+    Request(AMQPMessage message) {
+      address = message.getAddress();
+      for (Object section : sections(bytes(message))) {
+        if (section instanceof Properties) {
+          properties = (Properties) section;
+        } else if (section instanceof ApplicationProperties) {
+          claims = ((ApplicationProperties) section).getValue();
+        } else if (section instanceof AmqpValue) {
+          value = ((AmqpValue) section).getValue();
+        }
       }
     }
-    if (asked == null || claims == null || !"put-token".equals(claims.get("operation"))) {
-      return; // everybody who listens hears the answers too
+
+    boolean is(String operation) {
+      return operation.equals(claims.get("operation"));
     }
-    String audience = String.valueOf(claims.get("name"));
+  }
+
+  /** Claims-based security (draft OASIS AMQP CBS 1.0): each token is taken, unless a refusal is due. */
+  private void answerToken(Request request) {
+    if (!request.is("put-token")) {
+      return; // everybody who listens hears the answers too, and so does this
+    }
+    String audience = String.valueOf(request.claims.get("name"));
     boolean refused = due("refuse-token", audience.substring(audience.lastIndexOf('/') + 1));
     say("{\"token\": " + text(audience) + ", \"refused\": " + refused + "}");
-    Properties properties = new Properties();
-    properties.setCorrelationId(asked.getMessageId());
-    Map<String, Object> status =
+    answer(
+        request,
         refused
             ? Map.of("status-code", 401, "status-description", "InvalidToken: the token has expired")
-            : Map.of("status-code", 202, "status-description", "Accepted");
+            : Map.of("status-code", 202, "status-description", "Accepted"),
+        null);
+  }
+
+  /** Service Bus: peek-message and get-message-sessions, from what was stored. */
+  private void answerManagement(String queue, Request request) {
+    List<Stored> kept = stored.getOrDefault(queue, List.of());
+    Map<?, ?> asked = request.value instanceof Map ? (Map<?, ?>) request.value : Map.of();
+    Map<String, Object> found;
+    if (request.is("com.microsoft:peek-message")) {
+      int most = ((Number) asked.get("message-count")).intValue();
+      List<Object> messages = new ArrayList<>();
+      for (Stored each : kept.subList(0, Math.min(most, kept.size()))) {
+        messages.add(Map.of("message", new Binary(peeked(each, messages.size() + 1))));
+      }
+      found = messages.isEmpty() ? null : Map.of("messages", messages);
+    } else if (request.is("com.microsoft:get-message-sessions")) {
+      Set<String> sessions = new LinkedHashSet<>();
+      kept.forEach(each -> sessions.add(sessionOf(each)));
+      int skip = ((Number) asked.get("skip")).intValue();
+      int top = ((Number) asked.get("top")).intValue();
+      List<String> page = sessions.stream().skip(skip).limit(top).collect(Collectors.toList());
+      found = page.isEmpty() ? null : Map.of("skip", skip + page.size(), "sessions-ids", page.toArray(new String[0]));
+    } else {
+      return;
+    }
+    answer(request, Map.of("statusCode", found == null ? 204 : 200, "statusDescription", "OK"), found);
+  }
+
+  private static byte[] peeked(Stored each, long number) {
+    org.apache.qpid.proton.message.Message message = org.apache.qpid.proton.message.Message.Factory.create();
+    message.decode(each.message(), 0, each.message().length);
+    Map<Symbol, Object> annotations = new HashMap<>();
+    if (message.getMessageAnnotations() != null) {
+      annotations.putAll(message.getMessageAnnotations().getValue());
+    }
+    boolean scheduled = annotations.containsKey(Symbol.valueOf("x-opt-scheduled-enqueue-time"));
+    annotations.put(Symbol.valueOf("x-opt-sequence-number"), number);
+    annotations.put(Symbol.valueOf("x-opt-enqueued-time"), each.at());
+    annotations.put(Symbol.valueOf("x-opt-message-state"), scheduled ? 2 : 0);
+    message.setMessageAnnotations(new MessageAnnotations(annotations));
+    byte[] room = new byte[each.message().length + 1024];
+    return Arrays.copyOf(room, message.encode(room, 0, room.length));
+  }
+
+  private static String sessionOf(Stored each) {
+    for (Object section : sections(each.message())) {
+      if (section instanceof Properties) {
+        return ((Properties) section).getGroupId();
+      }
+    }
+    return "";
+  }
+
+  private void answer(Request request, Map<String, Object> status, Object value) {
+    Properties properties = new Properties();
+    properties.setCorrelationId(request.properties.getMessageId());
     AMQPMessage answer =
         AMQPStandardMessage.createMessage(
-            artemis.getActiveMQServer().getStorageManager().generateID(), 0, SimpleString.of(CBS), null,
-            properties, null, null, status, null, new AmqpValue(null));
-    answer.setAddress(CBS);
+            artemis.getActiveMQServer().getStorageManager().generateID(), 0, SimpleString.of(request.address), null,
+            properties, null, null, status, null, new AmqpValue(value));
+    answer.setAddress(request.address);
     answer.setRoutingType(RoutingType.MULTICAST);
     artemis.getActiveMQServer().getExecutorFactory().getExecutor().execute(
         () -> {
@@ -280,20 +380,23 @@ public final class Broker implements ActiveMQServerPlugin {
 
   // --- JSON
 
-  private static String transfer(String queue, AMQPMessage message) {
-    List<String> messages = new ArrayList<>();
-    long format = message.getMessageFormat();
-    if (format == 0) {
-      messages.add(described(bytes(message)));
+  private static List<byte[]> messagesOf(AMQPMessage message) {
+    List<byte[]> messages = new ArrayList<>();
+    if (message.getMessageFormat() == 0) {
+      messages.add(bytes(message));
     } else {
       for (Object section : sections(bytes(message))) {
         if (section instanceof Data) {
-          messages.add(described(array(((Data) section).getValue())));
+          messages.add(array(((Data) section).getValue()));
         }
       }
     }
-    return "{\"queue\": " + text(queue) + ", \"format\": " + format + ", \"messages\": [" + String.join(", ", messages)
-        + "]}";
+    return messages;
+  }
+
+  private static String transfer(String queue, long format, List<byte[]> messages) {
+    String described = messages.stream().map(Broker::described).collect(Collectors.joining(", "));
+    return "{\"queue\": " + text(queue) + ", \"format\": " + format + ", \"messages\": [" + described + "]}";
   }
 
   private static String described(byte[] encoded) {

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from shared import ids
+from shared.app import App
 from shared.messages import Refused, SettingError, TooLarge
-from shared.ports import QueueMessage
+from shared.ports import QueueMessage, WebhookRequest
+from shared.queues import service_bus_sender
 from shared.queues.service_bus import ServiceBusQueue
 from shared.steps import Step
 from shared.topology import BACKGROUND, INBOUND, MAX_MESSAGE_BYTES, OUTBOUND, QUEUES, TURNS, QueueSettings
@@ -135,7 +139,7 @@ async def test_queues_are_sent_to_side_by_side_over_a_link_each(artemis: Artemis
 
 
 async def test_opening_early_leaves_less_for_the_first_message(artemis: Artemis, wire: ServiceBusQueue) -> None:
-    await wire.open()
+    await wire.examine()
     assert artemis.tokens(INBOUND) == [True]
     assert artemis.transfers(INBOUND) == []
 
@@ -162,7 +166,7 @@ async def test_a_caller_that_goes_does_not_take_others_with_it(artemis: Artemis,
 
 async def test_closing_sends_what_waits(artemis: Artemis) -> None:
     queue = ServiceBusQueue(settings_of(artemis.connection_string))
-    await queue.open()
+    await queue.examine()
     sending = asyncio.create_task(queue.send(step=STEP, queue=INBOUND, messages=[message(session="s")]))
     await asyncio.sleep(0)  # it has asked
     await queue.close()
@@ -218,3 +222,60 @@ async def test_a_queue_that_the_namespace_lacks_is_named(namespace: Namespace) -
     with pytest.raises(SettingError, match="ServiceBusConnection.*no queue 'forgotten'"):
         await queue.send(step=STEP, queue="forgotten", messages=[message()])
     await queue.close()
+
+
+# --- the whole app
+
+
+def app_on(connection_string: str, home: Path) -> App:
+    environ = {
+        "PRAXOS_HOME": str(home),
+        "PRAXOS_QUEUE": "servicebus",
+        "ServiceBusConnection": connection_string,
+        "TELEGRAM_BOT_TOKEN": "123456789:a-token-of-nobody",
+        "TELEGRAM_WEBHOOK_SECRET": "a-secret-of-this-test",
+    }
+    return App(environ=environ)
+
+
+def telegram_says(text: str) -> WebhookRequest:
+    sender = {"id": 7, "is_bot": False, "first_name": "Ann"}
+    update = {
+        "update_id": 10,
+        "message": {
+            "message_id": 1, "date": 1_790_000_000, "chat": {"id": 7, "type": "private"}, "from": sender, "text": text,
+        },
+    }  # fmt: skip
+    return WebhookRequest(
+        method="POST",
+        url="https://praxos.example/api/webhooks/telegram",
+        headers={"x-telegram-bot-api-secret-token": "a-secret-of-this-test"},
+        query={},
+        body=json.dumps(update).encode(),
+    )
+
+
+async def test_a_webhook_that_got_a_2xx_is_on_the_queue(artemis: Artemis, tmp_path: Path) -> None:
+    app = app_on(artemis.connection_string, tmp_path)
+    assert await app.problems() == []
+    response = await app.webhooks.handle(name="telegram", request=telegram_says("hello"))
+    await app.close()
+
+    assert response.status == 200
+    [transfer] = artemis.transfers(INBOUND)
+    [found] = transfer.messages
+    event = json.loads(found.body)["event"]
+    assert (event["text"], found.id, found.session) == ("hello", event["id"], "main:telegram:123456789:7")
+
+
+async def test_a_webhook_that_could_not_be_queued_is_to_come_again(
+    artemis: Artemis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_bus_sender, "SEND_SECONDS", 1.0)
+    app = app_on(artemis.connection_string.replace(str(artemis.port), "1"), tmp_path)
+    response = await app.webhooks.handle(name="telegram", request=telegram_says("hello"))
+    [problem] = await app.problems()
+    await app.close()
+
+    assert response.status == 503
+    assert problem.startswith("queue: inbound: Service Bus did not take it")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
 from shared.messages import SettingError
 from shared.queues.service_bus import ServiceBusQueue
 from shared.queues.service_bus_settings import ServiceBusSettings
+from shared.topology import QUEUES
 
+EMULATOR = Path(__file__).resolve().parents[2] / "fakes" / "service_bus_emulator.json"
 NAMESPACE = {"ServiceBusConnection__fullyQualifiedNamespace": "praxos.servicebus.windows.net"}
 MANAGED = {**NAMESPACE, "ServiceBusConnection__credential": "managedidentity"}
 CLIENT = {"ServiceBusConnection__clientId": "11111111-2222-3333-4444-555555555555"}
@@ -71,3 +78,23 @@ def test_what_is_wrong_is_named(environ: dict[str, str], words: str) -> None:
 def test_no_key_is_shown() -> None:
     settings = ServiceBusSettings.from_environ(STRING)
     assert "c2VjcmV0" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_the_emulator_is_set_to_our_topology() -> None:
+    written = json.loads(EMULATOR.read_text())
+    [namespace] = written["UserConfig"]["Namespaces"]
+    assert {queue["Name"]: _settings(queue["Properties"]) for queue in namespace["Queues"]} == {
+        name: (each.requires_session, each.duplicate_detection is not None, each.lock_duration, each.max_delivery_count)
+        for name, each in QUEUES.items()
+    }
+
+
+def _settings(properties: dict[str, Any]) -> tuple[bool, bool, timedelta, int]:
+    # The emulator knows no window for duplicates that is longer than five minutes: only whether there is one is compared.
+    minutes = int(properties["LockDuration"].removeprefix("PT").removesuffix("M"))
+    return (
+        properties["RequiresSession"],
+        properties["RequiresDuplicateDetection"],
+        timedelta(minutes=minutes),
+        properties["MaxDeliveryCount"],
+    )
