@@ -78,7 +78,7 @@ class ServiceBusQueue:
         return [Remark("Service Bus answers; what it has taken survives any process and machine of ours (PRAXOS_QUEUE)")]
 
     async def send(self, *, step: Step, queue: str, messages: Sequence[QueueMessage]) -> None:
-        """Send as one batch. Raises TooLarge or Refused for what Service Bus refuses, QueueUnavailable, SettingError."""
+        """Send as one batch. Raises TooLarge or Refused for what Service Bus refuses, QueueUnavailable."""
         settings = self._queues.get(queue)
         if settings is None:
             raise Refused(f"there is no queue {queue!r} to send to")

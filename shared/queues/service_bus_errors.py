@@ -21,15 +21,16 @@ _LONGEST = 300
 """Characters of the SDK's own words that are repeated. They name queues and tracking ids, never tokens or bodies."""
 
 
-def trouble(error: Exception, *, queue: str) -> PraxosError:
-    """The error for the caller of a send that the SDK ended with `error`.
+class QueueMisconfigured(SettingError, QueueUnavailable):
+    """A queue or a role is missing in Azure. What needs it waits, and goes on once that is mended."""
 
-    Refused authorisation counts as passing: a token is renewed, and a role that was just assigned takes minutes to work.
-    """
+
+def trouble(error: Exception, *, queue: str) -> PraxosError:
+    """The error for the caller of a send that the SDK ended with `error`: QueueUnavailable, unless it is TooLarge."""
     if isinstance(error, MessageSizeExceededError):
         return TooLarge(f"{queue}: the messages of one batch are larger than this Service Bus takes")
     if isinstance(error, MessagingEntityNotFoundError):
-        return SettingError(
+        return QueueMisconfigured(
             f"ServiceBusConnection: the namespace has no queue {queue!r}; create it, or name another one"
         )
     if isinstance(error, ServiceBusServerBusyError):
@@ -37,11 +38,16 @@ def trouble(error: Exception, *, queue: str) -> PraxosError:
     if isinstance(error, ServiceBusQuotaExceededError):
         return QueueUnavailable(f"{queue}: the queue, or the namespace's connections, are full: {_words(error)}")
     if _is_refusal(error):
-        return QueueUnavailable(
+        return QueueMisconfigured(
             f"{queue}: Service Bus refuses this identity; it needs the role Azure Service Bus Data Sender, "
             f"which works up to ten minutes after it was assigned: {_words(error)}"
         )
     return QueueUnavailable(f"{queue}: Service Bus did not take it: {_words(error)}")
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether it is worth to try again within seconds. A token that was refused is renewed by that."""
+    return not isinstance(error, MessageSizeExceededError | MessagingEntityNotFoundError)
 
 
 def breaks_link(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusSender
 
 from shared.messages import QueueUnavailable
-from shared.queues.service_bus_errors import breaks_link, trouble
+from shared.queues.service_bus_errors import breaks_link, may_pass, trouble
 from shared.telemetry import logger
 from shared.topology import MAX_MESSAGE_BYTES
 
@@ -63,7 +63,7 @@ class QueueSender:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def send(self, messages: Sequence[ServiceBusMessage], *, size: int) -> None:
-        """Return when Service Bus has taken them. Raises QueueUnavailable, TooLarge, SettingError.
+        """Return when Service Bus has taken them. Raises QueueUnavailable, or TooLarge.
 
         Who stops waiting does not stop a batch that is under way.
         """
@@ -130,7 +130,7 @@ class QueueSender:
                     self._drop()
                 elif pause is not None:
                     pause = max(pause, BUSY_PAUSE)  # noqa: PLW2901  it is this try's own
-                if not isinstance(told, QueueUnavailable) or pause is None or loop.time() + pause >= end:
+                if not may_pass(error) or pause is None or loop.time() + pause >= end:
                     raise told from error
                 _log.info("sending again", extra={"fields": {"queue": self._queue, "pause": pause, "error": str(told)}})
             await asyncio.sleep(pause)

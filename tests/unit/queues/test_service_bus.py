@@ -12,7 +12,7 @@ import pytest
 
 from shared import ids
 from shared.app import App
-from shared.messages import Refused, SettingError, TooLarge
+from shared.messages import QueueUnavailable, Refused, SettingError, TooLarge
 from shared.ports import QueueMessage, WebhookRequest
 from shared.queues import service_bus_sender
 from shared.queues.service_bus import ServiceBusQueue
@@ -219,8 +219,9 @@ async def test_what_a_queue_does_not_do_is_refused(artemis: Artemis, wire: Servi
 
 async def test_a_queue_that_the_namespace_lacks_is_named(namespace: Namespace) -> None:
     queue = ServiceBusQueue(settings_of(namespace.connection_string), queues={"forgotten": QueueSettings(), **QUEUES})
-    with pytest.raises(SettingError, match="ServiceBusConnection.*no queue 'forgotten'"):
+    with pytest.raises(SettingError, match="ServiceBusConnection.*no queue 'forgotten'") as raised:
         await queue.send(step=STEP, queue="forgotten", messages=[message()])
+    assert isinstance(raised.value, QueueUnavailable), "who needs it waits until it is there"
     await queue.close()
 
 

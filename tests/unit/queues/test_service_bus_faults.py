@@ -14,7 +14,7 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusError
 
 from shared import ids
-from shared.messages import QueueUnavailable
+from shared.messages import QueueUnavailable, SettingError
 from shared.ports import QueueMessage
 from shared.queues import service_bus_sender
 from shared.queues.service_bus import ServiceBusQueue
@@ -116,8 +116,9 @@ async def test_a_refusal_that_stays_names_the_role_and_passes_once_it_is_there(
 ) -> None:
     monkeypatch.setattr(service_bus_sender, "PAUSES", (0.0,))
     artemis.do(fault)
-    with pytest.raises(QueueUnavailable, match="inbound: .*role Azure Service Bus Data Sender"):
+    with pytest.raises(QueueUnavailable, match="inbound: .*role Azure Service Bus Data Sender") as raised:
         await send(queue, "a")
+    assert isinstance(raised.value, SettingError)
     assert stored(artemis) == []
 
     artemis.forget()
