@@ -75,7 +75,9 @@ class ServiceBusQueue:
     async def examine(self) -> Sequence[Remark]:
         """Connect to the queue that webhooks send to, so that the first of them waits for less. Raises as `send` does."""
         await self._sender(INBOUND).send((), size=0)
-        return [Remark("Service Bus answers; what it has taken survives any process and machine of ours (PRAXOS_QUEUE)")]
+        return [
+            Remark("Service Bus answers; what it has taken survives any process and machine of ours (PRAXOS_QUEUE)")
+        ]
 
     async def send(self, *, step: Step, queue: str, messages: Sequence[QueueMessage]) -> None:
         """Send as one batch. Raises TooLarge or Refused for what Service Bus refuses, QueueUnavailable."""

@@ -134,7 +134,9 @@ def test_what_is_no_address_is_a_name() -> None:
 
 
 def test_an_address_that_nobody_takes_is_not_repeated_with_its_password() -> None:
-    with pytest.raises(SettingError, match=r"^'amqp' is not one of the queues that are installed: sqlite, redis$"):
+    with pytest.raises(
+        SettingError, match=r"^'amqp' is not one of the queues that are installed: sqlite, redis, servicebus$"
+    ):
         registry.build_function("queues", registry.chosen("amqp://user:word@here"))
 
 
