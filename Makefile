@@ -14,10 +14,11 @@ PEER := $(VENV)-bench/.peer-$(VERSION)
 UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
 COMPILE := $(BIN) -m uv pip compile --quiet --universal --no-emit-index-url --annotation-style line \
 	--python-version 3.11 --custom-compile-command "make requirements" $(UPGRADE)
+ARTEMIS := build/artemis/.fetched
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash lint bench generate requirements python clean
+.PHONY: help run test crash artemis lint bench generate requirements python clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,6 +31,8 @@ test: $(TEST) ## Run all tests but the crash suite (ARGS="-k word" for some)
 
 crash: $(TEST) ## Kill, freeze and starve the host at every durable step (ARGS="--share 0.2 --seed 7" for a part)
 	@exec $(BIN) -m pytest tests/crash -n 3 $(ARGS)
+
+artemis: $(ARTEMIS) ## Fetch the AMQP server that the Service Bus tests send to (needs Maven; to run it, a JDK)
 
 lint: $(TEST) ## Check style, types, the direction of imports and the generated files
 	$(BIN) -m ruff check .
@@ -78,6 +81,11 @@ $(TEST): requirements.txt requirements-dev.txt | python
 	$(call venv,$(VENV))
 	$(call install,$(VENV),Praxos with its tests,-r requirements.txt -r requirements-dev.txt)
 	@touch $@ $(RUN)
+
+$(ARTEMIS): tests/fakes/artemis/pom.xml
+	@rm -rf $(@D)
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
 
 $(PEER): requirements-bench.txt | python
 	$(call venv,$(VENV)-bench)

@@ -43,3 +43,10 @@ async def dead_letter_discard(req: func.HttpRequest) -> func.HttpResponse:
 async def timeline_show(req: func.HttpRequest) -> func.HttpResponse:
     """What happened to one event, or in one conversation."""
     return wrap(await app.current().operations.show_timeline(request=unwrap(req)))
+
+
+@blueprint.function_name("queues_show")
+@blueprint.route("operations/queues", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def queues_show(req: func.HttpRequest) -> func.HttpResponse:
+    """How much waits in each queue, and for how long."""
+    return wrap(await app.current().operations.show_queues(request=unwrap(req)))

@@ -96,6 +96,7 @@ async def _app(app: App) -> AsyncIterator[Finding]:
             yield finding
     yield await _files(app)
     yield await _secrets(app)
+    yield await _queues(app)
     yield _models(app)
     for name in registry.names("channels"):
         yield await _channel(app, name)
@@ -149,6 +150,17 @@ async def _secrets(app: App) -> Finding:
     if found != "probe":
         return Finding(Mark.BAD, "secrets", "what was put is not there afterwards (PRAXOS_SECRETS)")
     return Finding(Mark.GOOD, "secrets", f"written and read (PRAXOS_SECRETS={app.settings.secrets})")
+
+
+async def _queues(app: App) -> Finding:
+    from shared.pipeline.queue_views import depths, sentence
+
+    try:
+        found = await depths(app.queue, now=app.clock.now())
+    except PraxosError as error:
+        return Finding(Mark.NOTE, "queues", str(error))
+    waiting = [line for line in map(sentence, found.queues) if line]
+    return Finding(Mark.NOTE if waiting else Mark.GOOD, "queues", "; ".join(waiting) or "empty")
 
 
 def _models(app: App) -> Finding:

@@ -97,6 +97,10 @@ def _host(app: App, role: str | None) -> Host:
 
     # Opening the file says at once when the folder cannot be used, or is of a newer version.
     broker = app.broker
+    if not hasattr(broker, "receive"):
+        raise SettingError(
+            f"PRAXOS_QUEUE={app.settings.queue} only sends, and this host has to receive: use sqlite, or `func start`"
+        )
     sys.path.insert(0, str(ROOT))
     import function_app
 

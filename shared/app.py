@@ -295,7 +295,12 @@ class App(Foundation):
         """What operators reach over HTTP."""
         from shared.pipeline.operations import Operations
 
-        return Operations(letters=lambda: self.dead_letter_actions, timelines=lambda: self.timelines)
+        return Operations(
+            letters=lambda: self.dead_letter_actions,
+            timelines=lambda: self.timelines,
+            queue=lambda: self.queue,
+            clock=self.clock,
+        )
 
     async def problems(self) -> list[str]:
         """What keeps the process from doing its work; empty when nothing does."""

@@ -100,7 +100,7 @@ class Foundation:
 
     @cached_property
     def broker(self) -> Broker:
-        """The queues, both halves: what the embedded host receives from."""
+        """The queues, both halves: what the embedded host receives from. In Azure there is only the sending one."""
         broker: Broker = self._plug_in("queues", registry.chosen(self.settings.queue))
         return broker
 

@@ -41,7 +41,11 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "sqlite": "shared.storage.checkpoints:build",
             "cosmos": "shared.storage.cosmos_agent:build_checkpoints",
         },
-        "queues": {"sqlite": "shared.queues.sqlite:build", "redis": "shared.queues.redis:build"},
+        "queues": {
+            "sqlite": "shared.queues.sqlite:build",
+            "redis": "shared.queues.redis:build",
+            "servicebus": "shared.queues.service_bus:build",
+        },
         "files": {"local": "shared.files.local:build", "azure_blob": "shared.files.azure_blob:build"},
         "secrets": {"file": "shared.secrets.file:build", "key_vault": "shared.secrets.key_vault:build"},
     }

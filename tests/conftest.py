@@ -24,6 +24,7 @@ GUARD = ROOT / "tests" / "guard"
 _KEPT = {"PRAXOS_PAYLOADS", "PRAXOS_CHROMIUM"}
 _FOREIGN = ("PRAXOS_", "OPENAI_", "GOOGLE_", "GEMINI_", "PORTKEY_", "TELEGRAM_", "ANTHROPIC_", "AZURE_", "WEBSITE_")
 _FOREIGN += ("LANGCHAIN_", "LANGSMITH_", "LANGGRAPH_", "OTEL_", "APPLICATIONINSIGHTS_", "FUNCTIONS_", "IDENTITY_")
+_FOREIGN += ("ServiceBusConnection",)
 
 
 def _clean_environment() -> None:

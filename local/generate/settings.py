@@ -67,7 +67,7 @@ def sample(root: Path) -> str:
     values = {"FUNCTIONS_WORKER_RUNTIME": "python", **_EMULATORS}
     for model in models(root):
         variables = ((name, field) for name, field in _variables(model) if not name.startswith(_SET_BY_AZURE))
-        values |= {name: _default(field) for name, field in variables}
+        values |= {name: _default(field) for name, field in variables if name not in _EMULATORS}
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
 
@@ -90,4 +90,5 @@ def table(root: Path) -> str:
 def _title(model: type[EnvironmentSettings]) -> str:
     if model is Settings:
         return "Praxos"
-    return ": ".join(part.replace("_", " ").capitalize() for part in model.__module__.split(".")[1:3])
+    parts = model.__module__.removesuffix("_settings").split(".")[1:3]
+    return ": ".join(part.replace("_", " ").capitalize() for part in parts)

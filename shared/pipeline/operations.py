@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.messages import MovedOn, NotThere, Permanent, Transient
 from shared.pipeline.dead_letter_actions import DeadLetterActions
 from shared.pipeline.dead_letter_views import Summary
+from shared.pipeline.queue_views import Depths, depths
 from shared.pipeline.timeline import MOST_EVENTS, Timelines
-from shared.ports import WebhookRequest, WebhookResponse
+from shared.ports import Clock, Queue, WebhookRequest, WebhookResponse
 from shared.telemetry import logger
 
 log = logger(__name__)
@@ -64,9 +65,18 @@ Act = Callable[..., Awaitable[Summary]]
 class Operations:
     """Answers operators' requests in JSON."""
 
-    def __init__(self, *, letters: Callable[[], DeadLetterActions], timelines: Callable[[], Timelines]) -> None:
+    def __init__(
+        self,
+        *,
+        letters: Callable[[], DeadLetterActions],
+        timelines: Callable[[], Timelines],
+        queue: Callable[[], Queue],
+        clock: Clock,
+    ) -> None:
         self._letters = letters
         self._timelines = timelines
+        self._queue = queue
+        self._clock = clock
 
     async def list_dead_letters(self, *, request: WebhookRequest) -> WebhookResponse:
         """A page of the open ones, or one conversation's."""
@@ -97,6 +107,14 @@ class Operations:
         async def answer() -> BaseModel:
             asked = _Of.model_validate(request.query)
             return await self._timelines().of(asked.of, conversation=asked.in_, limit=asked.limit, text=asked.text)
+
+        return await _answer(answer)
+
+    async def show_queues(self, *, request: WebhookRequest) -> WebhookResponse:
+        """How much waits in each queue, and for how long."""
+
+        async def answer() -> Depths:
+            return await depths(self._queue(), now=self._clock.now())
 
         return await _answer(answer)
 

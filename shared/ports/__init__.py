@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from shared.ports.orchestrations import Orchestrations
     from shared.ports.parts import Parts
     from shared.ports.people import Limits, Memo, Memory, Preferences, Reminder, Reminders
-    from shared.ports.queues import Broker, Examinable, Queue, QueueMessage, Received, Remark
+    from shared.ports.queues import (
+        Broker,
+        Examinable,
+        Queue,
+        QueueDepth,
+        QueueDepths,
+        QueueMessage,
+        Received,
+        Remark,
+    )
     from shared.ports.secrets import SecretStore
     from shared.ports.store import (
         BATCH_BYTES,
@@ -87,6 +96,8 @@ __all__ = [
     "Preferences",
     "Put",
     "Queue",
+    "QueueDepth",
+    "QueueDepths",
     "QueueMessage",
     "Received",
     "Registrable",
@@ -142,6 +153,8 @@ _ROOMS = MappingProxyType(
             "Broker",
             "Examinable",
             "Queue",
+            "QueueDepth",
+            "QueueDepths",
             "QueueMessage",
             "Received",
             "Remark",

@@ -32,6 +32,30 @@ class Queue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """How much waits in a queue, for operators."""
+
+    queue: str
+    waiting: int
+    """Messages that are to be handled now, or are being handled; sessions with such where `sessions` says so."""
+    oldest: datetime | None
+    """Since when the oldest of them is there; None where there is none, or where the broker does not tell."""
+    scheduled: int
+    dead_letters: int
+    at_least: bool = False
+    """True where only so much was looked at, and there may be more."""
+    sessions: bool = False
+
+
+@runtime_checkable
+class QueueDepths(Protocol):
+    """What a queue's adapter also has where its broker tells how much waits."""
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        """The depth of each queue of the topology. Raises QueueUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A message under a lock. `queue` may be a dead-letter path; then reason and description say why it is there."""
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from shared import telemetry
 from shared.messages import Conflict, QueueUnavailable, Refused
-from shared.ports import Clock, Parts, QueueMessage, Received
-from shared.queues import limits
+from shared.ports import Clock, Parts, QueueDepth, QueueMessage, Received
+from shared.queues import limits, sqlite_depths
 from shared.queues import sqlite_receive as receiving
 from shared.queues import sqlite_send as sending
 from shared.queues import sqlite_settle as settling
@@ -264,6 +264,10 @@ class SqliteBroker:
         self._presence.look_for_gone()
 
     # --- the rest
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        """How much waits in each queue."""
+        return self._file.read(lambda c: sqlite_depths.depths(c, self._queues, self._now()))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

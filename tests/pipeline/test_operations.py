@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from shared.pipeline import words
+from shared.topology import QUEUES
 from tests.fakes.host_key import host_key
 from tests.fakes.telegram import FakeTelegram
 from tests.pipeline.deployment import Deployment, until
@@ -161,3 +162,14 @@ async def test_a_timeline_needs_the_key_and_shows_no_text_unless_asked(running: 
     assert (status, alone["event"]) == (200, event)
     assert (await ask(running, "GET", "/../timeline"))[0] == 400
     assert (await ask(running, "GET", "/../timeline", params={"of": "nonsense"}))[0] == 404
+
+
+async def test_the_depths_of_the_queues_need_the_key_and_tell_what_waits(running: Deployment) -> None:
+    url = f"{running.url}/api/operations/queues"
+    async with running.http.get(url) as response:
+        assert response.status == 401
+    async with running.http.get(url, headers={"x-functions-key": await host_key(running.home)}) as response:
+        assert response.status == 200
+        found = {each["queue"]: each for each in (await response.json())["queues"]}
+    assert found.keys() == set(QUEUES)
+    assert all(each["waiting"] >= 0 and each["counts"] == "messages" for each in found.values())

@@ -30,6 +30,23 @@ def test_a_process_that_a_test_starts_is_held_to_it():
     assert "LiveCall: a test tried to reach 'praxos.example'" in done.stderr
 
 
+def test_only_the_namespace_that_was_named_can_be_reached_and_only_by_amqp():
+    script = (
+        "import sys\n"
+        "for event, *what in (\n"
+        "    ('socket.getaddrinfo', 'mine.example', 5671), ('socket.connect', None, ('192.0.2.1', 5671)),\n"
+        "    ('socket.getaddrinfo', 'other.example', 5671), ('socket.connect', None, ('192.0.2.1', 443)),\n"
+        "):\n"
+        "    try: sys.audit(event, *what)\n"
+        "    except RuntimeError: print('refused')\n"
+        "    else: print('allowed')\n"
+    )
+    for named, answers in (("mine.example", ["allowed", "allowed", "refused", "refused"]), ("", ["refused"] * 4)):
+        environ = {**os.environ, "SERVICEBUS_CONNECTION": f"Endpoint=sb://{named}/;SharedAccessKeyName=k"}
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ)
+        assert done.stdout.split() == answers
+
+
 def test_this_machine_can_be_reached():
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()[:2]) as client:
         client.sendall(b"hello")

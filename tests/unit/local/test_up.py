@@ -140,3 +140,12 @@ async def test_an_unknown_role_is_said(up: Up) -> None:
     code, _, err = await end(await up("--role", "nonsense"))
     assert code == 2
     assert "nonsense" in err
+
+
+async def test_a_queue_that_only_sends_is_refused_by_name(up: Up) -> None:
+    process = await up(
+        PRAXOS_QUEUE="servicebus", ServiceBusConnection__fullyQualifiedNamespace="nobody.servicebus.windows.net"
+    )
+    _, said = await asyncio.wait_for(process.communicate(), LONG)
+    assert process.returncode == 2
+    assert said.decode().startswith("PRAXOS_QUEUE=servicebus only sends, and this host has to receive")
