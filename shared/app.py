@@ -312,6 +312,7 @@ def current() -> App:
     global _current
     if _current is None:
         _current = App()
+        _current.observe()
     return _current
 
 

@@ -17,7 +17,7 @@ from shared.pipeline.dead_letters import DeadLetters, dead_letter, keep
 from shared.ports import Clock
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import carried, logger
 from shared.topology import OUTBOUND
 
 log = logger(__name__)
@@ -181,7 +181,7 @@ class DeliveryEnd:
             # Trouble with a notice makes no notice, or the two would chase each other for ever.
             words="" if leaving.record.notice else told,
             now=self._clock.now(),
-            traceparent=leaving.record.traceparent,
+            **carried(leaving.record),
         )
 
     def _wait(self, attempt: int, asked: float | None) -> timedelta:

@@ -80,6 +80,7 @@ class Sweeper:
             conversation=body.get("conversation", document.partition.key),
             subject="" if document.id in (RECORD, OUTBOX) else document.id,
             traceparent=body.get("traceparent", ""),
+            tracestate=body.get("tracestate", ""),
         )
         await self._bells.ring(step=Step.SWEEP, queue=body["ring"], bell=bell)
 

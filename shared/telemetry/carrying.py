@@ -1,0 +1,53 @@
+"""The W3C trace context as records and messages carry it: two plain strings."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import NamedTuple, Protocol, TypedDict
+
+TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+"""Version 00 of the W3C recommendation Trace Context: trace id, span id, flags."""
+_BLANK = ("0" * 32, "0" * 16)
+
+
+class Traced(Protocol):
+    """What carries a place in a trace: an event, a bell, a run, a part, a question, a dead letter."""
+
+    @property
+    def traceparent(self) -> str: ...
+    @property
+    def tracestate(self) -> str: ...
+
+
+class Carried(TypedDict):
+    """The fields that carry a place in a trace, to be given to whatever comes next: `Bell(…, **carried(event))`."""
+
+    traceparent: str
+    tracestate: str
+
+
+class FromOutside(NamedTuple):
+    """What a stranger's request says of its trace. Good for a link, never for a parent."""
+
+    traceparent: str
+    tracestate: str = ""
+
+
+def new_traceparent() -> str:
+    """A fresh trace, sampled."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def parsed(traceparent: str) -> tuple[str, str, int] | None:
+    """Trace id, span id and flags; None where it is malformed."""
+    found = TRACEPARENT.fullmatch(traceparent)
+    if not found or found[1] == _BLANK[0] or found[2] == _BLANK[1]:
+        return None
+    return found[1], found[2], int(found[3], 16)
+
+
+def properties(of: Traced) -> dict[str, str]:
+    """The same as a message's properties, under the names that brokers and the Functions host look for."""
+    found = {"traceparent": of.traceparent, "tracestate": of.tracestate}
+    return {name: value for name, value in found.items() if value}
