@@ -135,7 +135,8 @@ class DeliveryEnd:
 
         head = await hold.write(step, change)
         if kept:
-            log.error("dead letter", extra={"fields": {"about": kept.record.about, "reason": kept.record.reason}})
+            # Not the reason: a platform's own words can quote what it refused. `dead-letters show` has it.
+            log.error("dead letter", extra={"fields": {"about": kept.record.about, "dead_letter": kept.id}})
             await self._ring_dead_letter(hold, kept)
         if following is not None:
             return Stored(following.id, following.record, hold.written[following.id])

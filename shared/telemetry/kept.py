@@ -126,6 +126,8 @@ def _read(path: Path, statement: str, values: Sequence[str]) -> list[Any]:
         return []
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'span'").fetchone():
+            return []  # it is being made
         return connection.execute(statement, (json.dumps(list(values)[:_MOST]),)).fetchall()
 
 

@@ -53,8 +53,7 @@ class Telemetry:
         self._lines: LogLines | None = None
         self._meter_provider: MeterProvider | None = None
         self._logger_provider: LoggerProvider | None = None
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are read by the library and win.
-        self._resource = Resource({"service.name": SCOPE}).merge(Resource.create())
+        self._resource = _resource()
         self._provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
         self._provider.add_span_processor(self._early)
         self._timer = threading.Timer(LOAD_SECONDS, self._load)
@@ -130,6 +129,13 @@ class Telemetry:
             self._logger_provider.add_log_record_processor(BatchLogRecordProcessor(one))
         self._lines = LogLines(self._logger_provider.get_logger(SCOPE))
         logging.getLogger(logs.LOGGER).addHandler(self._lines)
+
+
+def _resource() -> Resource:
+    """What everything that is sent says of where it comes from: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win."""
+    found = Resource.create()
+    unnamed = str(found.attributes.get("service.name", "")).startswith("unknown_service")
+    return found.merge(Resource({"service.name": SCOPE})) if unnamed else found
 
 
 class Borrowed:
