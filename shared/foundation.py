@@ -146,12 +146,13 @@ class Foundation:
     def observe(self) -> None:
         """Record spans, metrics and logs in this process, where a setting names somewhere to send them. Raises SettingError."""
         if self._telemetry is None and asked_for(self.environ):
-            from shared.telemetry import setup
             from shared.telemetry.settings import TelemetrySettings
 
             settings = TelemetrySettings.from_environ(self.environ)
             names = settings.exporters()
             if names or settings.by_worker:
+                from shared.telemetry import setup
+
                 self._telemetry = setup.Telemetry(lambda: self._exporters(names)) if names else setup.Borrowed()
                 self._telemetry.begin()
 

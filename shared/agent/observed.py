@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from shared.messages import OutcomeUnknown
 from shared.ports import Tool, ToolError
-from shared.telemetry import Kind, Metric, Span, add, bound, enabled, measure, span
+from shared.telemetry import Metric, add, bound, enabled, measure, span
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
+
+    from shared.telemetry.protocols import Span
 
 _MILLION = 1_000_000
 _PROVIDERS = {"google_genai": "gcp.gemini", "demo": "praxos.demo"}
@@ -128,7 +130,7 @@ def model_call(model: str, *, prices: Prices) -> Iterator[ModelCall | _Unobserve
     begun = time.perf_counter()
     failure: dict[str, str] = {}
     # `gen_ai.system` is the older name, which Azure Monitor still looks for.
-    with span(f"chat {name or provider}", kind=Kind.CLIENT, attributes={**about, "gen_ai.system": known}) as current:
+    with span(f"chat {name or provider}", kind="client", attributes={**about, "gen_ai.system": known}) as current:
         try:
             yield ModelCall(model, about, prices, current)
         except BaseException as error:

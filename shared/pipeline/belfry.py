@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from shared.conversation.partition import ConversationPartition
 from shared.messages import Bell, QueueUnavailable
 from shared.pipeline.bells import Bells
 from shared.pipeline.work import Work
 from shared.steps import Step
-from shared.telemetry import Traced, carried, logger
+from shared.telemetry import carried, logger
 from shared.topology import OUTBOUND
+
+if TYPE_CHECKING:
+    from shared.telemetry.protocols import Traced
 
 log = logger(__name__)
 

@@ -32,7 +32,7 @@ from shared.pipeline.rooms import Rooms
 from shared.ports import Clock, Document, Replace
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import Kind, bind, carried, logger, span
+from shared.telemetry import bind, carried, logger, span
 from shared.topology import DEAD_LETTERS, MAX_MESSAGE_BYTES, OUTBOUND
 
 log = logger(__name__)
@@ -185,7 +185,7 @@ class DeadLetters:
         try:
             with (
                 bind(conversation=bell.conversation, tenant=bell.tenant, traceparent=bell.traceparent),
-                span("dead letter", kind=Kind.CONSUMER, parent=bell),
+                span("dead letter", kind="consumer", parent=bell),
             ):
                 await self._tell(bell)
         except StoreUnavailable as error:

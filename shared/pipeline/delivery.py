@@ -23,7 +23,7 @@ from shared.pipeline.rooms import Room, Rooms
 from shared.ports import Clock, Sending
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import Kind, Metric, add, bind, logger, measure, span
+from shared.telemetry import Metric, add, bind, logger, measure, span
 from shared.topology import OUTBOUND
 
 log = logger(__name__)
@@ -126,10 +126,10 @@ class Deliveries:
     ) -> Stored[Part] | None:
         """Send one part and record what came of it; return the next one, already marked as about to leave."""
         part = leaving.record
-        about = {"praxos.channel": address.channel, "praxos.part": part.n}
+        about: dict[str, str | int] = {"praxos.channel": address.channel, "praxos.part": part.n}
         with (
             bind(event=part.event, traceparent=part.traceparent),
-            span("delivery", kind=Kind.CONSUMER, parent=part, attributes=about) as current,
+            span("delivery", kind="consumer", parent=part, attributes=about) as current,
         ):
             if part.starts > MOST_STARTS:
                 current.failed("GivenUp")

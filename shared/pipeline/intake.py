@@ -30,7 +30,7 @@ from shared.pipeline.rooms import Room, Rooms
 from shared.pipeline.webhook import Inbound
 from shared.ports import Clock, Files, Sending
 from shared.steps import Step
-from shared.telemetry import Kind, Metric, add, bind, carried, handed_on, logger, span
+from shared.telemetry import Metric, add, bind, carried, handed_on, logger, span
 from shared.topology import OUTBOUND
 
 log = logger(__name__)
@@ -87,7 +87,7 @@ class Intake:
             event = event.model_copy(update={"late": True})
         with (
             bind(event=event.id, conversation=event.conversation, tenant=event.tenant, traceparent=event.traceparent),
-            span("intake", kind=Kind.CONSUMER, parent=event, attributes={"praxos.event.kind": event.kind}) as current,
+            span("intake", kind="consumer", parent=event, attributes={"praxos.event.kind": event.kind}) as current,
         ):
             event = handed_on(event)
             if event.kind is EventKind.UNREADABLE:

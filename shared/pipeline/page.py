@@ -55,7 +55,12 @@ async def publish(
 def _note(parts: Sequence[Part], begun: datetime) -> None:
     """The parts as telemetry has them: each in the trace of its own message."""
     for part in parts:
-        about = {"praxos.event": part.event, "praxos.channel": "web", "praxos.part": part.n, "praxos.outcome": "sent"}
+        about: dict[str, str | int] = {
+            "praxos.event": part.event,
+            "praxos.channel": "web",
+            "praxos.part": part.n,
+            "praxos.outcome": "sent",
+        }
         with span("delivery", parent=part, started_at=begun, attributes=about):
             if part.at:
                 measure(Metric.DELIVERY_DURATION, (begun - part.at).total_seconds(), {"praxos.channel": "web"})

@@ -12,7 +12,7 @@ from shared.conversation.reminders import RING, ReminderRecord, advance
 from shared.messages import EventKind, InboundEvent, Permanent, Sender
 from shared.pipeline.dead_letters import DeadLetters
 from shared.ports import Clock, Document, Store
-from shared.telemetry import Kind, bind, span, started
+from shared.telemetry import bind, span, started
 
 PAGES = 50
 """How many pages are fired at most; the next tick goes on."""
@@ -46,7 +46,7 @@ class Schedules:
     async def _fire(self, document: Document) -> None:
         try:
             reminder = ReminderRecord.model_validate(document.body)
-            with span("schedule", kind=Kind.PRODUCER, root=True) as current:
+            with span("schedule", kind="producer", root=True) as current:
                 event = self._event(document, reminder)
                 current.set({"praxos.event": event.id, "praxos.conversation": event.conversation})
                 with bind(event=event.id, conversation=event.conversation, traceparent=event.traceparent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,7 +16,10 @@ from shared.pipeline.run_end import RunEnd
 from shared.pipeline.stops import Stops
 from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork, Worked
 from shared.pipeline.work import Work
-from shared.telemetry import Kind, Metric, Span, add, span
+from shared.telemetry import Metric, add, span
+
+if TYPE_CHECKING:
+    from shared.telemetry.protocols import Span
 
 MOST_STARTS = 10
 """What was begun this often without a recorded step is not begun again."""
@@ -52,9 +56,12 @@ class Segments:
 
         Raises LeaseLost and StoreUnavailable, since nothing can be recorded then, and bugs.
         """
-        about = {"praxos.event": work.run.record.event, "praxos.segment": work.run.record.segments + 1}
+        about: dict[str, str | int] = {
+            "praxos.event": work.run.record.event,
+            "praxos.segment": work.run.record.segments + 1,
+        }
         name = "run segment" if work.durable else "turn"
-        with span(name, kind=Kind.CONSUMER, parent=work.run.record, attributes=about) as current:
+        with span(name, kind="consumer", parent=work.run.record, attributes=about) as current:
             return await self._run(room, work, seconds, current)
 
     async def _run(self, room: Room, work: Work, seconds: float, current: Span) -> Next:

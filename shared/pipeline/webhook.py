@@ -12,11 +12,12 @@ from shared import ids
 from shared.messages import InboundEvent, QueueUnavailable, Transient
 from shared.ports import Channel, Clock, Parsed, Queue, QueueMessage, WebhookRequest, WebhookResponse
 from shared.steps import Step
-from shared.telemetry import FromOutside, Kind, Metric, Span, add, logger, properties, span, started
+from shared.telemetry import FromOutside, Metric, add, logger, properties, span, started
 from shared.topology import INBOUND, MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from shared.ports import Files
+    from shared.telemetry.protocols import Span
 
 log = logger(__name__)
 
@@ -62,9 +63,7 @@ class Webhooks:
             return NOT_FOUND
         # What a caller says of its own trace is not trusted: ours begins here, and names that one at most.
         theirs = FromOutside(request.headers.get("traceparent", ""))
-        with span(
-            "webhook", kind=Kind.SERVER, root=True, links=[theirs], attributes={"praxos.channel": name}
-        ) as current:
+        with span("webhook", kind="server", root=True, links=[theirs], attributes={"praxos.channel": name}) as current:
             answer = await self._answer(channel, name, request, current)
             current.set({"http.response.status_code": answer.status})
         return answer

@@ -125,6 +125,7 @@ _ROOMS = MappingProxyType(
             "MemoryStore",
         ),
         "clock": ("Clock",),
+        "exporters": ("Exporter",),
         "files": (
             "Files",
             "StoredFile",
@@ -169,7 +170,6 @@ _ROOMS = MappingProxyType(
             "Describing",
             "Effect",
             "Explaining",
-            "Exporter",
             "Permission",
             "Repeatable",
             "Tool",

@@ -5,19 +5,15 @@ Nothing here imports OpenTelemetry until a setting names somewhere to send spans
 
 from __future__ import annotations
 
-from shared.telemetry.carrying import Carried, FromOutside, Traced, new_traceparent, properties
+from shared.telemetry.carrying import FromOutside, new_traceparent, properties
 from shared.telemetry.logs import LOGGER, bind, bound, configure_logs, hashed, logger
-from shared.telemetry.metrics import Metric, add, measure
-from shared.telemetry.spans import Kind, Span, carried, enabled, handed_on, span, started
+from shared.telemetry.metrics import Metric, add, measure, watch_queues
+from shared.telemetry.spans import carried, enabled, handed_on, span, started
 
 __all__ = [
     "LOGGER",
-    "Carried",
     "FromOutside",
-    "Kind",
     "Metric",
-    "Span",
-    "Traced",
     "add",
     "bind",
     "bound",
@@ -32,4 +28,5 @@ __all__ = [
     "properties",
     "span",
     "started",
+    "watch_queues",
 ]

@@ -13,8 +13,10 @@ SWITCHES: Final = (
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
 )
 """Where none of these is set nothing is recorded, and none of this is loaded."""
+_OFF = ("", "off", "false", "0")
 
 
 def asked_for(environ: Mapping[str, str]) -> bool:
     """Whether anything may have to be recorded at all. Cheap, for a cold start."""
-    return any(environ.get(name) for name in SWITCHES) and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
+    on = any(environ.get(name, "").lower() not in _OFF for name in SWITCHES)
+    return on and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"

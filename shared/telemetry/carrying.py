@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import NamedTuple, Protocol, TypedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.telemetry.protocols import Traced
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 """Version 00 of the W3C recommendation Trace Context: trace id, span id, flags."""
 _BLANK = ("0" * 32, "0" * 16)
 
 
-class Traced(Protocol):
-    """What carries a place in a trace: an event, a bell, a run, a part, a question, a dead letter."""
-
-    @property
-    def traceparent(self) -> str: ...
-    @property
-    def tracestate(self) -> str: ...
-
-
-class Carried(TypedDict):
-    """The fields that carry a place in a trace, to be given to whatever comes next: `Bell(…, **carried(event))`."""
-
-    traceparent: str
-    tracestate: str
-
-
-class FromOutside(NamedTuple):
+class FromOutside:
     """What a stranger's request says of its trace. Good for a link, never for a parent."""
 
-    traceparent: str
-    tracestate: str = ""
+    __slots__ = ("traceparent",)
+    tracestate = ""
+
+    def __init__(self, traceparent: str) -> None:
+        self.traceparent = traceparent
 
 
 def new_traceparent() -> str:

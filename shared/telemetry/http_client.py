@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.telemetry.spans import Kind, Span, enabled, here, span
+from shared.telemetry.spans import enabled, here, span
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from shared.telemetry.protocols import Span
 
 
 def requests(*, private: bool = False) -> list[aiohttp.TraceConfig]:
@@ -17,9 +19,9 @@ def requests(*, private: bool = False) -> list[aiohttp.TraceConfig]:
     import aiohttp
 
     config = aiohttp.TraceConfig()
-    config.on_request_start.append(_begun_privately if private else _begun)  # type: ignore[arg-type]  # any context will do
-    config.on_request_end.append(_ended)  # type: ignore[arg-type]
-    config.on_request_exception.append(_failed)  # type: ignore[arg-type]
+    config.on_request_start.append(_begun_privately if private else _begun)
+    config.on_request_end.append(_ended)
+    config.on_request_exception.append(_failed)
     return [config]
 
 
@@ -40,7 +42,7 @@ def _open(context: Any, method: str, about: dict[str, str | int]) -> None:
         # What the caller says that it asks for, as `trace_request_ctx`: it stands for the path.
         asked = str(context.trace_request_ctx or "")
         about |= {"http.request.method": method} | ({"url.template": asked} if asked else {})
-        context.span = span(f"{method} {asked}".rstrip(), kind=Kind.CLIENT, attributes=about)
+        context.span = span(f"{method} {asked}".rstrip(), kind="client", attributes=about)
         context.span.__enter__()
 
 

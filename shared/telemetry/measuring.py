@@ -12,11 +12,14 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Observation
 
 from shared.telemetry import logs
-from shared.telemetry.metrics import DESCRIBED, Attributes, Metric, QueueState, QueueStates
+from shared.telemetry.described import DESCRIBED
+from shared.telemetry.metrics import Metric
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.metrics import Meter
+
+    from shared.telemetry.protocols import Attributes, QueueStates
 
 _MOST_EARLY = 10_000
 """How many values are kept until the exporters are loaded."""
@@ -76,13 +79,10 @@ class OpenTelemetryMeters:
     def _observer(self, metric: Metric):  # type: ignore[no-untyped-def]  # OpenTelemetry's name of the type is private
         def observe(_: CallbackOptions) -> Iterable[Observation]:
             states = self._states() if self._states else ()
-            return [Observation(_value(metric, one), {"praxos.queue": one.queue}) for one in states]
+            values = [(one.queue, one.depth if metric is Metric.QUEUE_DEPTH else one.oldest_seconds) for one in states]
+            return [Observation(value, {"praxos.queue": queue}) for queue, value in values if value is not None]
 
         return observe
-
-
-def _value(metric: Metric, state: QueueState) -> float:
-    return state.depth if metric is Metric.QUEUE_DEPTH else state.oldest_seconds
 
 
 def _made(meter: Meter, metric: Metric) -> Counter | Histogram:

@@ -26,15 +26,14 @@ from opentelemetry.trace import (
 )
 
 from shared.telemetry import carrying, logs
-from shared.telemetry.spans import Attributes, Kind
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span as OpenSpan
     from opentelemetry.trace import Tracer
 
-    from shared.telemetry.carrying import Carried, Traced
+    from shared.telemetry.protocols import Attributes, Carried, Kind, Traced
 
-_KINDS = {kind: SpanKind[kind.name] for kind in Kind}
+_KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _NAMES = {"event": "praxos.event", "conversation": "praxos.conversation", "tenant": "praxos.tenant"}
 """The bound fields that every span has."""
 _MOST_EARLY = 2048

@@ -2,62 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from enum import StrEnum
-from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
-from shared.telemetry.carrying import Carried, Traced, new_traceparent
+from shared.telemetry.carrying import new_traceparent
 
-Value = str | int | float | bool
-Attributes = Mapping[str, Value]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from types import TracebackType
+    from typing import TypeVar
 
+    from shared.telemetry.protocols import Attributes, Carried, Copyable, Kind, Recorder, Span, Traced
 
-class Kind(StrEnum):
-    """Which end of a conversation between processes a span stands for, as OpenTelemetry names them."""
-
-    INTERNAL = "internal"
-    SERVER = "server"
-    CLIENT = "client"
-    PRODUCER = "producer"
-    CONSUMER = "consumer"
-
-
-class Span(Protocol):
-    """Something that takes time, from `with` to its end. An exception that passes through marks it as failed."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None: ...
-
-    def set(self, attributes: Attributes) -> None:
-        """Add attributes. Never what a person or a model wrote, never a secret."""
-
-    def failed(self, error: str) -> None:
-        """Mark it as failed, with the kind of error and not its words: those may hold what somebody wrote."""
-
-
-class Recorder(Protocol):
-    """Records spans: `shared.telemetry.recording` has the one that uses OpenTelemetry."""
-
-    def span(
-        self,
-        name: str,
-        *,
-        kind: Kind,
-        parent: Traced | None,
-        root: bool,
-        links: Sequence[Traced],
-        started_at: datetime | None,
-        attributes: Attributes | None,
-    ) -> Span:
-        """A span, to be begun by `with`."""
-
-    def here(self) -> Carried | None:
-        """The place of the span that is open here; None where none is."""
+    R = TypeVar("R", bound=Copyable)
 
 
 class _Nothing:
@@ -83,12 +40,6 @@ class _Nothing:
 _NOTHING: Final = _Nothing()
 _recorder: Recorder | None = None
 
-R = TypeVar("R", bound="_Copyable")
-
-
-class _Copyable(Traced, Protocol):
-    def model_copy(self: R, *, update: Mapping[str, Any] | None = None) -> R: ...
-
 
 def use(recorder: Recorder | None) -> None:
     """Let spans of this process be recorded; None: not any more."""
@@ -104,7 +55,7 @@ def enabled() -> bool:
 def span(
     name: str,
     *,
-    kind: Kind = Kind.INTERNAL,
+    kind: Kind = "internal",
     parent: Traced | None = None,
     root: bool = False,
     links: Sequence[Traced] = (),

@@ -262,7 +262,12 @@ async def test_neither_what_people_wrote_nor_a_secret_is_in_any_span_metric_or_l
     await say("forget everything")
     await deployment.button("Approve")
     await say(f"no, because {CANARY}")
-    await deployment.heard("Refused")
+    await until(
+        lambda: (
+            {one["state"] for kind in ("run", "part") for one in deployment.documents(kind)} == {"finished", "sent"}
+        ),
+        what=lambda: "all is said before the platform refuses something",
+    )
     deployment.telegram.fault(
         "refuse", status=400, method="sendMessage", description=f"Bad Request: {CANARY} is too odd", times=1
     )
@@ -283,5 +288,6 @@ async def test_neither_what_people_wrote_nor_a_secret_is_in_any_span_metric_or_l
     }
     assert all(len(content) > 1000 for content in everything.values()), "there is something to look at"
     for where, content in everything.items():
+        assert last.encode() in content, f"{where} is about what was said"
         for word in (CANARY, "zebra", "Person 7"):
             assert word.encode() not in content, f"{word!r} is in {where}"
