@@ -280,6 +280,9 @@ async def test_neither_what_people_wrote_nor_a_secret_is_in_any_span_metric_or_l
     )
     await until(lambda: "praxos.errors" in collector.metrics, what=lambda: f"{sorted(collector.metrics)}")
     await until(lambda: any("dead letter" in one["body"] for one in collector.logs), what=lambda: f"{collector.logs}")
+    await until(
+        lambda: "dead letter" in names(kept_of(deployment, last)), what=lambda: names(kept_of(deployment, last))
+    )
     await deployment.end()
     everything = {
         "what the collector got": b"".join(collector.bodies),

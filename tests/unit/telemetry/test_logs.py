@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 
 import pytest
 from pydantic import BaseModel
@@ -12,6 +14,16 @@ from shared.messages import Refused
 
 TRACE = f"00-{'a1' * 16}-{'b2' * 8}-01"
 CANARY = "the-words-of-a-person"
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Lines go where they went before: what pytest captures here is closed after the test."""
+    root = logging.getLogger(telemetry.LOGGER)
+    handlers, propagate, level = root.handlers[:], root.propagate, root.level
+    yield
+    root.handlers[:], root.propagate = handlers, propagate
+    root.setLevel(level)
 
 
 class Person(BaseModel):
