@@ -5,10 +5,10 @@ Nothing here imports OpenTelemetry until a setting names somewhere to send spans
 
 from __future__ import annotations
 
-from shared.telemetry.carrying import FromOutside, new_traceparent, properties
+from shared.telemetry.carrying import FromOutside, new_traceparent
 from shared.telemetry.logs import LOGGER, bind, bound, configure_logs, hashed, logger
 from shared.telemetry.metrics import Metric, add, measure, watch_queues
-from shared.telemetry.spans import carried, enabled, handed_on, span, started
+from shared.telemetry.spans import carried, enabled, handed_on, properties, span, started
 
 __all__ = [
     "LOGGER",

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from shared.telemetry.protocols import Traced
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 """Version 00 of the W3C recommendation Trace Context: trace id, span id, flags."""
@@ -35,9 +31,3 @@ def parsed(traceparent: str) -> tuple[str, str, int] | None:
     if not found or found[1] == _BLANK[0] or found[2] == _BLANK[1]:
         return None
     return found[1], found[2], int(found[3], 16)
-
-
-def properties(of: Traced) -> dict[str, str]:
-    """The same as a message's properties, under the names that brokers and the Functions host look for."""
-    found = {"traceparent": of.traceparent, "tracestate": of.tracestate}
-    return {name: value for name, value in found.items() if value}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 from shared.telemetry.carrying import new_traceparent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import TypeVar
@@ -38,6 +38,7 @@ class _Nothing:
 
 
 _NOTHING: Final = _Nothing()
+_NO_PROPERTIES: Final[Mapping[str, str]] = {}
 _recorder: Recorder | None = None
 
 
@@ -87,6 +88,17 @@ def handed_on(of: R) -> R:
         return of
     place = carried(of)
     return of if place["traceparent"] == of.traceparent else of.model_copy(update=place)
+
+
+def properties(of: Traced) -> Mapping[str, str]:
+    """What a message carries of it under the names that brokers and the Functions host look for; nothing where none record.
+
+    The body carries it too, and is what our stages read.
+    """
+    if _recorder is None:
+        return _NO_PROPERTIES
+    found = {"traceparent": of.traceparent, "tracestate": of.tracestate}
+    return {name: value for name, value in found.items() if value}
 
 
 def here() -> str:
