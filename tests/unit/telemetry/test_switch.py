@@ -97,3 +97,34 @@ def test_where_the_worker_sends_to_azure_monitor_praxos_does_not() -> None:
 def test_a_setting_that_is_wrong_is_named() -> None:
     with pytest.raises(SettingError, match="PRAXOS_TELEMETRY"):
         TelemetrySettings.from_environ({"PRAXOS_TELEMETRY": "everywhere"})
+
+
+BORROWED = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+kept = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+trace.set_tracer_provider(provider)  # as Azure's worker does
+
+from shared import app, telemetry
+app.current()
+with telemetry.span("turn", root=True):
+    pass
+print([span.name for span in kept.get_finished_spans()])
+"""
+
+
+def test_what_the_worker_has_set_up_is_recorded_through(tmp_path: Path) -> None:
+    given = {
+        "PATH": "",
+        "PYTHONPATH": str(ROOT),
+        "PRAXOS_HOME": str(tmp_path),
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=00000000-0000-0000-0000-000000000001",
+        "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true",
+    }
+    done = subprocess.run([sys.executable, "-c", BORROWED], cwd=ROOT, env=given, capture_output=True, text=True)
+    assert done.stdout.strip() == "['turn']", done.stderr
