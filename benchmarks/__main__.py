@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 
-from benchmarks import acks, alone, background, cold_start, growth, long, record, throughput, waiting
+from benchmarks import acks, alone, background, cold_start, growth, long, record, telemetry, throughput, waiting
 from benchmarks.report import Figure, table
 
 FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = MappingProxyType(
@@ -25,6 +25,7 @@ FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = Mappi
         "writes": throughput.with_write,
         "long": long.measure,
         "waiting": waiting.measure,
+        "telemetry": telemetry.measure,
     }
 )
 

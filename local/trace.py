@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from local import trace_file, trace_html, trace_text
+from local import trace_file, trace_html, trace_spans, trace_text
 from shared.app import App
 from shared.messages import NotThere, PraxosError
 
@@ -40,17 +40,17 @@ async def _run(arguments: argparse.Namespace) -> int:
             _print(as_json if arguments.json else trace_text.conversations(recent, zone))
             return 0
         timeline = await _timeline(app, arguments)
+        traces = await asyncio.to_thread(trace_spans.of, app.settings, [one.event for one in timeline.happened])
     finally:
         await app.close()
     if arguments.html:
-        await asyncio.to_thread(
-            Path(arguments.html).write_bytes, trace_html.page(timeline, zone).encode("utf-8", "replace")
-        )
+        page = trace_html.page(timeline, zone, traces)
+        await asyncio.to_thread(Path(arguments.html).write_bytes, page.encode("utf-8", "replace"))
         print(f"Written to {arguments.html}", file=sys.stderr)
     if arguments.json:
-        _print(json.dumps(timeline.model_dump(mode="json")))
+        _print(json.dumps({**timeline.model_dump(mode="json"), "traces": trace_spans.as_json(traces)}))
     elif not arguments.html:
-        _print(trace_text.timeline(timeline, zone))
+        _print("\n".join([trace_text.timeline(timeline, zone), *trace_spans.lines(traces)]))
     return 0
 
 

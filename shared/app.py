@@ -250,9 +250,11 @@ class App(Foundation):
     @cached_property
     def sweeper(self) -> Sweeper:
         """The sweeper."""
+        from shared.pipeline.queue_watch import QueueWatch
         from shared.pipeline.sweeper import Sweeper
 
-        return Sweeper(store=self.store, bells=self.bells, clock=self.clock)
+        watch = QueueWatch(broker=lambda: self.broker, clock=self.clock)
+        return Sweeper(store=self.store, bells=self.bells, watch=watch, clock=self.clock)
 
     @cached_property
     def web_chat(self) -> WebChat:
@@ -317,6 +319,7 @@ def current() -> App:
     global _current
     if _current is None:
         _current = App()
+        _current.observe()
     return _current
 
 

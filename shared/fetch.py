@@ -21,6 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from shared.egress import PORTS, Address, FetchError, Public, check, is_public, refusal
+from shared.telemetry.http_client import requests
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 2_000_000
@@ -144,6 +145,7 @@ class PublicFetcher:
             trust_env=False,
             auto_decompress=False,
             headers=_HEADERS,
+            trace_configs=requests(private=True),  # the host comes from what a person or a model wrote
             timeout=aiohttp.ClientTimeout(total=self._seconds, sock_connect=self._seconds / 2),
         )
 

@@ -15,6 +15,7 @@ from shared.pipeline.bells import Bells
 from shared.ports import Parts
 from shared.settings import Settings
 from shared.telemetry import logger
+from shared.telemetry.asked import asked_for
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         Channel,
         Checkpoints,
         Clock,
+        Exporter,
         Files,
         Limits,
         Memory,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         Store,
         Tool,
     )
+    from shared.telemetry.setup import Recording
 
 log = logger(__name__)
 
@@ -63,6 +66,7 @@ class Foundation:
         self._assistant: asyncio.Task[Assistant] | None = None
         self.orchestrations: Orchestrations | None = None
         """Wakes orchestrations. Azure hands each invocation a client of its own; they all lead to the same place."""
+        self._telemetry: Recording | None = None
         self.stopping = False
         """True once the process is to end: segments then pause between two steps."""
 
@@ -84,9 +88,13 @@ class Foundation:
         """The process's one HTTP client."""
         import aiohttp
 
+        from shared.telemetry.http_client import requests
+
         if self._http is None:
             timeout = aiohttp.ClientTimeout(total=30, connect=10)
-            self._http = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=100))
+            self._http = aiohttp.ClientSession(
+                timeout=timeout, connector=aiohttp.TCPConnector(limit=100), trace_configs=requests()
+            )
         return self._http
 
     def _plug_in(self, group: str, name: str) -> Any:
@@ -132,6 +140,24 @@ class Foundation:
         """What runs go on from."""
         checkpoints: Checkpoints = self._plug_in("checkpoints", self.settings.store)
         return checkpoints
+
+    # --- telemetry ---
+
+    def observe(self) -> None:
+        """Record spans, metrics and logs in this process, where a setting names somewhere to send them. Raises SettingError."""
+        if self._telemetry is None and asked_for(self.environ):
+            from shared.telemetry.settings import TelemetrySettings
+
+            settings = TelemetrySettings.from_environ(self.environ)
+            names = settings.exporters()
+            if names or settings.by_worker:
+                from shared.telemetry import setup
+
+                self._telemetry = setup.Telemetry(lambda: self._exporters(names)) if names else setup.Borrowed()
+                self._telemetry.begin()
+
+    def _exporters(self, names: list[str]) -> list[Exporter]:
+        return [self._plug_in("exporters", name) for name in names]
 
     # --- channels ---
 
@@ -261,3 +287,5 @@ class Foundation:
         for name in ("files", "secrets", "memory_store", "checkpoints", "store", "broker"):
             if name in self.__dict__:
                 await self.__dict__[name].close()
+        if self._telemetry:
+            await asyncio.to_thread(self._telemetry.end)

@@ -84,6 +84,7 @@ class InboundEvent(Word):
     reason: str = ""
     """Why an UNREADABLE event could not be understood."""
     traceparent: str = ""
+    tracestate: str = ""
     late: bool = False
     """True when it entered the mailbox from a dead-letter queue, after its turn."""
 
@@ -115,6 +116,7 @@ class Bell(Word):
     again: bool = False
     """True for the second look at what the first one may have come too early for."""
     traceparent: str = ""
+    tracestate: str = ""
 
 
 class ButtonStyle(StrEnum):

@@ -48,6 +48,11 @@ REGISTRY: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "files": {"local": "shared.files.local:build", "azure_blob": "shared.files.azure_blob:build"},
         "secrets": {"file": "shared.secrets.file:build", "key_vault": "shared.secrets.key_vault:build"},
+        "exporters": {
+            "local": "shared.exporters.local:build",
+            "otlp": "shared.exporters.otlp:build",
+            "azure_monitor": "shared.exporters.azure_monitor:build",
+        },
     }
 )
 

@@ -62,6 +62,12 @@ class Settings(EnvironmentSettings):
         alias="PRAXOS_MODEL",
         description="Models in order of preference, with commas: demo, openai:NAME, google_genai:NAME.",
     )
+    model_prices: str = Field(
+        "",
+        alias="PRAXOS_MODEL_PRICES",
+        pattern=r"^(\s*[^=,]+=[0-9.]+/[0-9.]+\s*(,|$))*$",
+        description="What a million tokens cost, in and out, with commas: openai:NAME=1.25/10. For telemetry's cost per user.",
+    )
     access: Access = Field(Access.OPEN, alias="PRAXOS_ACCESS", description="Who may talk: open, linked or allowlist.")
     allowed: str = Field(
         "", alias="PRAXOS_ALLOWED", description="For allowlist: CHANNEL:ID of each person, with commas."

@@ -16,12 +16,12 @@ from langgraph.types import Command
 from pydantic import BaseModel
 
 from shared import telemetry
-from shared.agent import arguments, doubt, results, work
+from shared.agent import arguments, doubt, observed, results, work
 from shared.agent.turn import Effected, Pointer
 from shared.agent.work import RunTool, State, Work
 from shared.conversation.states import EffectState
 from shared.messages import LeaseLost, OutcomeUnknown, QueueUnavailable, StoreUnavailable
-from shared.ports import Describing, Effect, Json, Repeatable, Tool, ToolContext, ToolError
+from shared.ports import Describing, Effect, Json, Repeatable, Tool, ToolContext, ToolError, ToolResult
 
 SECONDS = 30.0
 """How long one call may take."""
@@ -89,8 +89,7 @@ async def _read(at_work: Work, call: Call) -> ToolMessage:
     await _show(at_work, call)
     for last in (False, True):
         try:
-            async with asyncio.timeout(SECONDS):
-                result = await call.tool.call(arguments=call.checked, context=call.context)
+            result = await _called(call)
         except ToolError as error:
             return work.told(call.asked, str(error))
         except TimeoutError:
@@ -109,6 +108,12 @@ async def _read(at_work: Work, call: Call) -> ToolMessage:
             kept = await results.kept(result, tool=call.tool.name, context=call.context)
             return results.message(kept, call=call.asked)
     raise AssertionError("the second attempt always ends")
+
+
+async def _called(call: Call) -> ToolResult:
+    with observed.tool_call(call.tool, call=call.id):
+        async with asyncio.timeout(SECONDS):
+            return await call.tool.call(arguments=call.checked, context=call.context)
 
 
 async def _write(at_work: Work, call: Call) -> ToolMessage:
@@ -180,8 +185,7 @@ async def _end(at_work: Work, call: Call, doing: asyncio.Task[ToolMessage | Effe
 
 async def _carry_out(at_work: Work, call: Call, attempt: int) -> ToolMessage | Effected:
     try:
-        async with asyncio.timeout(SECONDS):
-            result = await call.tool.call(arguments=call.checked, context=call.context)
+        result = await _called(call)
     except ToolError as error:
         await _finish(at_work, call, EffectState.NOT_DONE, why=str(error))
         return work.told(call.asked, str(error))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared import registry, telemetry
+from shared.agent import observed
 from shared.agent.breaker import Breaker
 from shared.messages import ModelUnavailable, Permanent, SettingError
 from shared.ports import ModelProvider, Parts
@@ -68,6 +69,7 @@ class Models:
         self._build = build or registry.build_function
         self._providers: dict[str, ModelProvider] = {}
         self._chain: tuple[_Candidate, ...] | None = None
+        self._prices = observed.prices(parts.settings.model_prices)
 
     def names(self) -> Sequence[str]:
         """The models in the order in which they are tried. Raises SettingError: a name or a key that is missing."""
@@ -115,7 +117,7 @@ class Models:
         given = list(messages) if sees is not False else sight.without_images(messages)
         try:
             async with asyncio.timeout(seconds):
-                answer = await bound.ainvoke(given)
+                answer = await self._asked(candidate, bound, given)
         except Exception as error:  # looked at by whoever called us, unless the second try succeeds
             why = trouble.cause(error)
             quick = self._parts.clock.monotonic() - started < SECOND_TRY_SECONDS
@@ -126,9 +128,15 @@ class Models:
             elif why is not trouble.Cause.PASSING or not quick or asked_to_wait:
                 raise
             async with asyncio.timeout(seconds):
-                answer = await bound.ainvoke(given)
+                answer = await self._asked(candidate, bound, given)
         candidate.breaker.succeeded()
         return Reply(message=answer, model=candidate.name)
+
+    async def _asked(self, candidate: _Candidate, bound: Runnable[Any, Any], given: Sequence[BaseMessage]) -> AIMessage:
+        with observed.model_call(candidate.name, prices=self._prices) as call:
+            answer: AIMessage = await bound.ainvoke(given)
+            call.answered(answer)
+        return answer
 
     async def _bound(self, candidate: _Candidate, tools: Sequence[BaseTool]) -> tuple[Runnable[Any, Any], bool | None]:
         """The model with the tools bound, made once; and whether it takes images, as far as is known."""

@@ -73,6 +73,7 @@ class DeadLetter(Record):
     told_at: datetime | None = None
     """When the person was last told."""
     traceparent: str = ""
+    tracestate: str = ""
     wake_at: datetime | None = None
     ring: str | None = None
     """Set as long as the person is still to be told."""

@@ -30,6 +30,7 @@ class Outgoing:
     event: str = ""
     notice: bool = False
     traceparent: str = ""
+    tracestate: str = ""
 
 
 def append(
@@ -56,6 +57,7 @@ def append(
                 notice=item.notice,
                 at=now,
                 traceparent=item.traceparent,
+                tracestate=item.tracestate,
             )
             transaction.create(part_id(number), part)
     appended = _longer(head, parts=number, now=now).with_(published=head.published + page_items)

@@ -58,6 +58,7 @@ class Part(Record):
     letter: str = ""
     """The dead letter that it was replayed from: where it fails again, that one is opened again."""
     traceparent: str = ""
+    tracestate: str = ""
     ttl: int | None = None
 
 

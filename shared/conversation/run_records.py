@@ -103,6 +103,7 @@ class Run(Record):
     lately: tuple[str, ...] = ()
     """The last steps in words, for whoever asks what was done."""
     traceparent: str = ""
+    tracestate: str = ""
     wake_at: datetime | None = None
     ring: str | None = None
     ttl: int | None = None
@@ -177,6 +178,7 @@ class QuestionRecord(Record):
     taken_in: bool = False
     """True once a checkpoint with the answer was accepted, or its run ended."""
     traceparent: str = ""
+    tracestate: str = ""
     wake_at: datetime | None = None
     ring: str | None = None
     ttl: int | None = None

@@ -25,7 +25,7 @@ from shared.pipeline.open_questions import Found, OpenQuestions
 from shared.pipeline.rooms import Rooms
 from shared.ports import Clock, Store, Tool
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import carried, logger, span
 from shared.topology import TURNS
 
 log = logger(__name__)
@@ -81,13 +81,12 @@ class Answers:
         if answered.question is None:
             return
         found = answered.question
-        bell = Bell(
-            tenant=event.tenant,
-            conversation=found.partition.id,
-            subject=found.id,
-            traceparent=event.traceparent,
-        )
-        await self._bells.ring(step=Step.RING_ANSWER, queue=TURNS, bell=bell)
+        question = found.record
+        about = {"praxos.event": question.run, "praxos.question.about": question.about, "praxos.answered_by": event.id}
+        # The answer comes in a trace of its own; what waited for it goes on in the one of the run.
+        with span("answer", parent=question, links=[event], started_at=question.asked_at, attributes=about):
+            bell = Bell(tenant=event.tenant, conversation=found.partition.id, subject=found.id, **carried(question))
+            await self._bells.ring(step=Step.RING_ANSWER, queue=TURNS, bell=bell)
         await self._open.take_off(found, user=found.record.user)
 
     # --- buttons ----------------------------------------------------------------------------------------------
@@ -263,4 +262,4 @@ def _note(reason: str, question: QuestionRecord) -> None:
 
 def _outgoing(event: InboundEvent, message: OutboundMessage, *, number: int = 0) -> Outgoing:
     name = f"{event.id}:answer:{number}" if number else f"{event.id}:answer"
-    return Outgoing(name=name, message=message, event=event.id, notice=True, traceparent=event.traceparent)
+    return Outgoing(name=name, message=message, event=event.id, notice=True, **carried(event))

@@ -20,7 +20,7 @@ from shared.messages import Address, InboundEvent, OutboundMessage, said
 from shared.pipeline import words_questions as words
 from shared.ports import Checkable, Clock, Effect, Explaining, Tool
 from shared.settings import Settings
-from shared.telemetry import logger
+from shared.telemetry import carried, logger
 
 log = logger(__name__)
 
@@ -174,7 +174,7 @@ class Asking:
             asked_at=now,
             remind_at=now + patience / 2,
             expires_at=now + patience,
-            traceparent=run.traceparent,
+            **carried(run),
         )
 
     async def _point(self, partition: ConversationPartition, question: QuestionRecord) -> None:

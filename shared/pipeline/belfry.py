@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from shared.conversation.partition import ConversationPartition
 from shared.messages import Bell, QueueUnavailable
 from shared.pipeline.bells import Bells
 from shared.pipeline.work import Work
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import carried, logger
 from shared.topology import OUTBOUND
+
+if TYPE_CHECKING:
+    from shared.telemetry.protocols import Traced
 
 log = logger(__name__)
 
@@ -27,8 +31,7 @@ class Belfry:
 
     async def ring(self, step: Step, queue: str, work: Work, *, at: datetime | None = None, subject: str = "") -> None:
         """Ring for the conversation of a run."""
-        traceparent = work.entry.record.event.traceparent
-        await self.about(step, queue, work.hold.partition, at=at, subject=subject, traceparent=traceparent)
+        await self.about(step, queue, work.hold.partition, at=at, subject=subject, trace=work.entry.record.event)
 
     async def about(
         self,
@@ -38,10 +41,12 @@ class Belfry:
         *,
         at: datetime | None = None,
         subject: str = "",
-        traceparent: str = "",
+        trace: Traced | None = None,
     ) -> None:
-        """Ring for a conversation."""
-        bell = Bell(tenant=partition.tenant, conversation=partition.id, subject=subject, traceparent=traceparent)
+        """Ring for a conversation. `trace` carries the trace that the bell is rung in."""
+        bell = Bell(tenant=partition.tenant, conversation=partition.id, subject=subject)
+        if trace:
+            bell = bell.model_copy(update=carried(trace))
         try:
             await self._bells.ring(step=step, queue=queue, bell=bell, at=at)
         except QueueUnavailable as error:

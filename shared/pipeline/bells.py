@@ -9,7 +9,7 @@ from shared.messages import Bell
 from shared.ports import Clock, Queue, QueueMessage
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import child_of
+from shared.telemetry import handed_on, properties
 
 LONGEST_BACK_OFF = 300.0
 """Seconds."""
@@ -25,8 +25,9 @@ class Bells:
 
     async def ring(self, *, step: Step, queue: str, bell: Bell, at: datetime | None = None) -> None:
         """Ring now, or at a time. Raises QueueUnavailable; then `wake_at` and the sweeper make up for it."""
-        rung = bell.model_copy(update={"traceparent": child_of(bell.traceparent)})
-        message = QueueMessage(body=rung.model_dump_json().encode(), id=ids.fresh(), enqueue_at=at)
+        rung = handed_on(bell)
+        body = rung.model_dump_json().encode()
+        message = QueueMessage(body=body, id=ids.fresh(), enqueue_at=at, properties=properties(rung))
         await self._queue.send(step=step, queue=queue, messages=[message])
 
     async def ring_again(self, *, step: Step, queue: str, bell: Bell) -> None:

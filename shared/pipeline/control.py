@@ -13,6 +13,7 @@ from shared.messages import EventKind, LeaseLost, StoreUnavailable
 from shared.pipeline.progress import ProgressDisplay
 from shared.pipeline.work import Work
 from shared.ports import Clock, Effect, Json
+from shared.telemetry import span
 
 FRESH = 0.2
 """Seconds for which what was read of the record still counts as read before a step."""
@@ -91,7 +92,18 @@ class RunControl:
             await self._look_for_arrivals(self._work.hold.stored.record, collecting=True)
         arrived, self._arrived = self._arrived, []
         self._work.taken += arrived
+        self._note(arrived)
         return [await self._question(one.record) for one in arrived]
+
+    def _note(self, arrived: Sequence[Stored[Entry]]) -> None:
+        """In the trace of each message: which run goes on with it."""
+        run = self._work.run.record
+        for one in arrived:
+            event = one.record.event
+            with span(
+                "taken in", parent=event, links=[run], attributes={"praxos.event": event.id, "praxos.run": run.event}
+            ):
+                pass
 
     def waiting(self) -> bool:
         """True when something came in that the run has not taken in."""

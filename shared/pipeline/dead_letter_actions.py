@@ -36,7 +36,7 @@ from shared.pipeline.rooms import Rooms
 from shared.ports import Checkpoints, Clock, Partition, Store
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import carried, logger
 from shared.topology import INBOUND, QUEUES
 
 log = logger(__name__)
@@ -191,7 +191,7 @@ class DeadLetterActions:
         return Action(at=self._clock.now(), who=case.who, what=what, note=case.note)
 
     async def _ring(self, case: Case, queue: str, letter: DeadLetter) -> None:
-        bell = Bell(tenant=case.partition.tenant, conversation=case.partition.id, traceparent=letter.traceparent)
+        bell = Bell(tenant=case.partition.tenant, conversation=case.partition.id, **carried(letter))
         try:
             await self._bells.ring(step=Step.RING_REPLAY, queue=queue, bell=bell)
         except QueueUnavailable as error:

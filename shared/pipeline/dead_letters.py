@@ -32,7 +32,7 @@ from shared.pipeline.rooms import Rooms
 from shared.ports import Clock, Document, Replace
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import bind, carried, logger, span
 from shared.topology import DEAD_LETTERS, MAX_MESSAGE_BYTES, OUTBOUND
 
 log = logger(__name__)
@@ -59,6 +59,7 @@ def dead_letter(
     queue: str = "",
     body: str = "",
     traceparent: str = "",
+    tracestate: str = "",
 ) -> DeadLetter:
     """A new dead letter. With words for the person, it stays due until they were told."""
     return DeadLetter(
@@ -72,6 +73,7 @@ def dead_letter(
         body=body,
         at=now,
         traceparent=traceparent,
+        tracestate=tracestate,
         wake_at=now + RUNG if words else None,
         ring=DEAD_LETTERS if words else None,
     )
@@ -135,7 +137,7 @@ class DeadLetters:
             words=told,
             now=self._clock.now(),
             event=event,
-            traceparent=event.traceparent,
+            **carried(event),
         )
         partition = self._rooms.partition(tenant=event.tenant, conversation=event.conversation)
         await self._record(Step.RECORD_UNROUTED, partition, letter)
@@ -181,7 +183,11 @@ class DeadLetters:
         """Answer a bell of `dead-letters`: tell the person what could not be done, once."""
         bell = Bell.model_validate_json(body)
         try:
-            await self._tell(bell)
+            with (
+                bind(conversation=bell.conversation, tenant=bell.tenant, traceparent=bell.traceparent),
+                span("dead letter", kind="consumer", parent=bell),
+            ):
+                await self._tell(bell)
         except StoreUnavailable as error:
             log.warning("telling put off", extra={"fields": {"error": str(error)}})
             await self._bells.ring_again(step=Step.RING_DEAD_LETTER, queue=DEAD_LETTERS, bell=bell)
@@ -215,7 +221,7 @@ class DeadLetters:
                 name=f"{bell.subject}:told{again}",
                 message=OutboundMessage(text=letter.record.words),
                 notice=True,
-                traceparent=bell.traceparent,
+                **carried(bell),
             )
             outbox.append(
                 transaction,
@@ -238,7 +244,7 @@ class DeadLetters:
                 tenant=partition.tenant,
                 conversation=partition.id,
                 subject=letter.id,
-                traceparent=letter.record.traceparent,
+                **carried(letter.record),
             )
             await self._bells.ring(step=Step.RING_DEAD_LETTER, queue=DEAD_LETTERS, bell=bell)
 

@@ -23,7 +23,7 @@ from shared.pipeline.rooms import Room, Rooms
 from shared.ports import Clock, Sending
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import bind, logger
+from shared.telemetry import Metric, add, bind, logger, measure, span
 from shared.topology import OUTBOUND
 
 log = logger(__name__)
@@ -126,22 +126,41 @@ class Deliveries:
     ) -> Stored[Part] | None:
         """Send one part and record what came of it; return the next one, already marked as about to leave."""
         part = leaving.record
-        if part.starts > MOST_STARTS:
-            return await self._end.give_up(hold, leaving, reason=f"begun {part.starts - 1} times without an outcome")
-        hold.assert_running()
-        try:
-            provider_id = await hold.guard(
-                room.channel.send(address=address, part=part.payload, key=part.key, repeat=part.repeat)
-            )
-        except NotTaken as trouble:
+        about: dict[str, str | int] = {"praxos.channel": address.channel, "praxos.part": part.n}
+        with (
+            bind(event=part.event, traceparent=part.traceparent),
+            span("delivery", kind="consumer", parent=part, attributes=about) as current,
+        ):
+            if part.starts > MOST_STARTS:
+                current.failed("GivenUp")
+                return await self._end.give_up(
+                    hold, leaving, reason=f"begun {part.starts - 1} times without an outcome"
+                )
+            hold.assert_running()
+            try:
+                provider_id = await hold.guard(
+                    room.channel.send(address=address, part=part.payload, key=part.key, repeat=part.repeat)
+                )
+            except (NotTaken, OutcomeUnknown, Permanent) as trouble:
+                current.failed(type(trouble).__name__)
+                add(Metric.ERRORS, attributes={"praxos.stage": "delivery", "error.type": type(trouble).__name__})
+                return await self._not_sent(hold, leaving, trouble, bell)
+            current.set({"praxos.outcome": "sent"})
+            if part.at:
+                waited = (self._clock.now() - part.at).total_seconds()
+                measure(Metric.DELIVERY_DURATION, waited, {"praxos.channel": address.channel})
+            return await self._end.sent(hold, leaving, provider_id, more=more)
+
+    async def _not_sent(
+        self, hold: OutboxHold, leaving: Stored[Part], trouble: NotTaken | OutcomeUnknown | Permanent, bell: Bell
+    ) -> Stored[Part] | None:
+        if isinstance(trouble, Permanent):
+            return await self._end.refuse(hold, leaving, trouble)
+        if isinstance(trouble, NotTaken):
             await self._end.put_back(hold, leaving, trouble, bell)
-            return None
-        except OutcomeUnknown as trouble:
+        else:
             await self._end.wait_unknown(hold, leaving, trouble, bell)
-            return None
-        except Permanent as refusal:
-            return await self._end.refuse(hold, leaving, refusal)
-        return await self._end.sent(hold, leaving, provider_id, more=more)
+        return None
 
     async def _take(
         self, partition: ConversationPartition, box: Stored[OutboxRecord], part: Stored[Part], address: Address

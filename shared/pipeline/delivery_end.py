@@ -17,7 +17,7 @@ from shared.pipeline.dead_letters import DeadLetters, dead_letter, keep
 from shared.ports import Clock
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import carried, logger
 from shared.topology import OUTBOUND
 
 log = logger(__name__)
@@ -135,7 +135,8 @@ class DeliveryEnd:
 
         head = await hold.write(step, change)
         if kept:
-            log.error("dead letter", extra={"fields": {"about": kept.record.about, "reason": kept.record.reason}})
+            # Not the reason: a platform's own words can quote what it refused. `dead-letters show` has it.
+            log.error("dead letter", extra={"fields": {"about": kept.record.about, "dead_letter": kept.id}})
             await self._ring_dead_letter(hold, kept)
         if following is not None:
             return Stored(following.id, following.record, hold.written[following.id])
@@ -181,7 +182,7 @@ class DeliveryEnd:
             # Trouble with a notice makes no notice, or the two would chase each other for ever.
             words="" if leaving.record.notice else told,
             now=self._clock.now(),
-            traceparent=leaving.record.traceparent,
+            **carried(leaving.record),
         )
 
     def _wait(self, attempt: int, asked: float | None) -> timedelta:

@@ -23,6 +23,7 @@ from shared.pipeline.turn_work import Worked
 from shared.pipeline.work import Change, Work, accepted, ended, spent, with_open_run
 from shared.ports import Checkpoints, Clock
 from shared.steps import Step
+from shared.telemetry import carried, span
 from shared.topology import TURNS
 
 
@@ -52,21 +53,28 @@ class HandOver:
         """The agent stopped at questions: ask those that were not asked yet. The run waits, the conversation goes on."""
         run, partition = work.run.record, room.partition
         known = await partition.questions(entry=run.entry)
-        new = await self._asking.prepare(
-            partition=partition, run=run, event=worked.event, user=worked.user, asked=worked.outcome.asked, known=known
-        )
-        wanted = {_id(run, asked) for asked in worked.outcome.asked}
-        open_ones = [one.record for one in known if one.id in wanted and one.record.state is QuestionState.OPEN] + new
-        await self._wait(room, work, worked, open_ones, new)
+        with span("question", attributes={"praxos.questions": len(worked.outcome.asked)}):
+            new = await self._asking.prepare(
+                partition=partition,
+                run=run,
+                event=worked.event,
+                user=worked.user,
+                asked=worked.outcome.asked,
+                known=known,
+            )
+            wanted = {_id(run, asked) for asked in worked.outcome.asked}
+            still = [one.record for one in known if one.id in wanted and one.record.state is QuestionState.OPEN]
+            await self._wait(room, work, worked, still + new, new)
 
     async def ask_what_becomes(self, room: Room, work: Work) -> None:
         """Another revision of the agent wrote the run's checkpoint: ask whether this one should go on."""
         run, partition = work.run.record, room.partition
         known = await partition.questions(entry=run.entry)
-        question = await self._asking.revision_question(
-            partition=partition, run=run, event=work.entry.record.event, known=known
-        )
-        await self._wait(room, work, None, [question], [question])
+        with span("question", attributes={"praxos.question.about": "revision"}):
+            question = await self._asking.revision_question(
+                partition=partition, run=run, event=work.entry.record.event, known=known
+            )
+            await self._wait(room, work, None, [question], [question])
 
     async def _wait(
         self,
@@ -157,4 +165,4 @@ def _outgoing(asking: Asking, question: QuestionRecord) -> Outgoing:
     name = question_id(run=question.run, interrupt=question.interrupt, index=question.index)
     message: OutboundMessage | None = asking.message(question) if question.told else asking.notice(question)
     assert message
-    return Outgoing(name=f"{name}:asked", message=message, event=question.run, traceparent=question.traceparent)
+    return Outgoing(name=f"{name}:asked", message=message, event=question.run, **carried(question))

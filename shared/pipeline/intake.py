@@ -30,7 +30,7 @@ from shared.pipeline.rooms import Room, Rooms
 from shared.pipeline.webhook import Inbound
 from shared.ports import Clock, Files, Sending
 from shared.steps import Step
-from shared.telemetry import bind, logger
+from shared.telemetry import Metric, add, bind, carried, handed_on, logger, span
 from shared.topology import OUTBOUND
 
 log = logger(__name__)
@@ -85,7 +85,11 @@ class Intake:
             return
         if late:
             event = event.model_copy(update={"late": True})
-        with bind(event=event.id, conversation=event.conversation, tenant=event.tenant, traceparent=event.traceparent):
+        with (
+            bind(event=event.id, conversation=event.conversation, tenant=event.tenant, traceparent=event.traceparent),
+            span("intake", kind="consumer", parent=event, attributes={"praxos.event.kind": event.kind}) as current,
+        ):
+            event = handed_on(event)
             if event.kind is EventKind.UNREADABLE:
                 await self._dead_letters.unreadable(event)
                 return
@@ -94,11 +98,15 @@ class Intake:
             except Transient:
                 raise
             except Permanent as trouble:
+                current.failed(type(trouble).__name__)
+                add(Metric.ERRORS, attributes={"praxos.stage": "intake", "error.type": type(trouble).__name__})
                 await self._dead_letters.not_taken_in(event, reason=str(trouble))
             except Exception as bug:
                 if not late:
                     raise  # the broker delivers it again, ten times in all, and then to its dead-letter queue
                 log.exception("an event could not be taken in")
+                current.failed(type(bug).__name__)
+                add(Metric.ERRORS, attributes={"praxos.stage": "intake", "error.type": type(bug).__name__})
                 await self._dead_letters.not_taken_in(event, reason=f"{type(bug).__name__} in every delivery")
 
     async def enter(self, event: InboundEvent, *, replay: Replay | None = None) -> Arrival:
@@ -130,7 +138,7 @@ class Intake:
         )
         if not arrival.new:
             log.info("delivered before")
-        bell = Bell(tenant=event.tenant, conversation=event.conversation, traceparent=event.traceparent)
+        bell = Bell(tenant=event.tenant, conversation=event.conversation, **carried(event))
         if arrival.open:
             await self._bells.ring(step=Step.RING_TURN, queue=arrival.queue, bell=bell)
         if arrival.answered:
@@ -169,7 +177,7 @@ def _needs_turn(event: InboundEvent) -> Decide:
             message=OutboundMessage(text=words.BUTTON_GONE),
             event=event.id,
             notice=True,
-            traceparent=event.traceparent,
+            **carried(event),
         )
         return lambda _: Settled({}, [gone])
     return lambda _: None

@@ -36,6 +36,6 @@ class Media:
             )
         except Permanent as trouble:
             # The agent is told of a file that it cannot open, and says so.
-            log.warning("attachment not fetched", extra={"fields": {"reason": str(trouble)}})
+            log.warning("attachment not fetched", extra={"fields": {"error": type(trouble).__name__}})
             return attachment
         return attachment.model_copy(update={"file": stored.id, "size": stored.size})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from shared.conversation.outbox import page_id
@@ -11,6 +12,7 @@ from shared.conversation.records import KEEP_FINISHED
 from shared.conversation.states import PartState
 from shared.messages import Address, Conflict
 from shared.steps import Step
+from shared.telemetry import Metric, enabled, measure, span
 
 AT_ONCE = 40
 """Two operations for each part, of the hundred that a transaction may have."""
@@ -44,8 +46,24 @@ async def publish(
             await partition.commit(Step.RECORD_PART, transaction)
         except Conflict:
             continue
+        if enabled():
+            _note([part.record for part in parts], now)
         if done:
             return
+
+
+def _note(parts: Sequence[Part], begun: datetime) -> None:
+    """The parts as telemetry has them: each in the trace of its own message."""
+    for part in parts:
+        about: dict[str, str | int] = {
+            "praxos.event": part.event,
+            "praxos.channel": "web",
+            "praxos.part": part.n,
+            "praxos.outcome": "sent",
+        }
+        with span("delivery", parent=part, started_at=begun, attributes=about):
+            if part.at:
+                measure(Metric.DELIVERY_DURATION, (begun - part.at).total_seconds(), {"praxos.channel": "web"})
 
 
 def _item(part: Part, *, n: int, now: datetime) -> PageItem:

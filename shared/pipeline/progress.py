@@ -79,7 +79,7 @@ class ProgressDisplay:
                 )
                 await self._note(progress.text if progress else "")
         except PraxosError as error:
-            log.debug("progress not shown", extra={"fields": {"error": str(error)}})
+            log.debug("progress not shown", extra={"fields": {"error": type(error).__name__}})
 
     async def _note(self, text: str) -> None:
         """Where the platform shows it, only /status reads the record: a write for each new text."""

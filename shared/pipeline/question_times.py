@@ -23,7 +23,7 @@ from shared.pipeline.bells import Bells
 from shared.pipeline.rooms import Room, Rooms
 from shared.ports import Clock
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import carried, logger, span
 from shared.topology import OUTBOUND, TURNS
 
 log = logger(__name__)
@@ -69,7 +69,7 @@ class QuestionTimes:
         step = Step.TELL_QUESTION if not record.told else Step.REMIND_QUESTION
         changed = record.with_(told=True, remind_at=None if reminding else record.remind_at)
         name = f"{question.id}:{'asked' if not record.told else 'reminder'}"
-        outgoing = Outgoing(name=name, message=message, traceparent=record.traceparent)
+        outgoing = Outgoing(name=name, message=message, **carried(record))
         if record.routed is None:
             await self._here(step, partition, question, changed, outgoing)
             return None
@@ -92,13 +92,15 @@ class QuestionTimes:
             wake_at=now + RUNG,
             ring=TURNS,
         )
-        notice = Outgoing(
-            name=f"{question.id}:expired",
-            message=OutboundMessage(text=say.expired(record)),
-            notice=True,
-            traceparent=record.traceparent,
-        )
-        await self._here(Step.EXPIRE_QUESTION, partition, question, expired, notice)
+        about = {"praxos.question.about": record.about, "praxos.outcome": "expired"}
+        with span("answer", parent=record, started_at=record.asked_at, attributes=about):
+            notice = Outgoing(
+                name=f"{question.id}:expired",
+                message=OutboundMessage(text=say.expired(record)),
+                notice=True,
+                **carried(record),
+            )
+            await self._here(Step.EXPIRE_QUESTION, partition, question, expired, notice)
         log.info("question expired", extra={"fields": {"question": question.id, "about": record.about}})
         try:
             await questions.take_off(
@@ -157,5 +159,5 @@ class QuestionTimes:
         outbox.append(transaction, box, [outgoing], render=room.render, now=self._clock.now())
 
     async def _ring(self, room: Room, outgoing: Outgoing) -> None:
-        bell = Bell(tenant=room.partition.tenant, conversation=room.partition.id, traceparent=outgoing.traceparent)
+        bell = Bell(tenant=room.partition.tenant, conversation=room.partition.id, **carried(outgoing))
         await self._bells.ring(step=Step.RING_DELIVERY, queue=OUTBOUND, bell=bell)

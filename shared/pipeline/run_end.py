@@ -37,7 +37,7 @@ from shared.pipeline.work import ended as segment_ended
 from shared.ports import Checkpoints, Clock
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import Metric, carried, logger, measure
 from shared.topology import BACKGROUND, TURNS
 
 log = logger(__name__)
@@ -101,6 +101,9 @@ class RunEnd:
             taken=EntryState.CONSUMED,
         )
         self._histories.add(room.partition, added)
+        event = work.entry.record.event
+        took = (self._clock.now() - event.received_at).total_seconds()
+        measure(Metric.MESSAGE_DURATION, took, {"praxos.channel": event.channel, "praxos.event.kind": event.kind})
         if outgoing:
             await self._bells.deliveries(work)
         if asks_for_summary(head, history=self._settings.history_messages):
@@ -173,7 +176,7 @@ class RunEnd:
             if isinstance(trouble, BudgetSpent)
             else words.COULD_NOT,
             now=now,
-            traceparent=event.traceparent,
+            **carried(event),
         )
 
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
@@ -224,7 +227,7 @@ def _waits(event: InboundEvent) -> Outgoing:
         message=OutboundMessage(text=words.MODEL_AWAY),
         event=event.id,
         notice=True,
-        traceparent=event.traceparent,
+        **carried(event),
     )
 
 
@@ -237,7 +240,7 @@ def _outgoing(entry: Entry, spoken: Spoken) -> list[Outgoing]:
         message=OutboundMessage(text=words.HANDLED_NOW, reply_to=event.message),
         event=event.id,
         notice=True,
-        traceparent=event.traceparent,
+        **carried(event),
     )
     return [
         *([now_handled] if entry.failed and spoken.answer else []),
@@ -246,7 +249,7 @@ def _outgoing(entry: Entry, spoken: Spoken) -> list[Outgoing]:
             message=spoken.message,
             event=event.id,
             notice=spoken.answer is None,
-            traceparent=event.traceparent,
+            **carried(event),
         ),
     ]
 
@@ -262,7 +265,7 @@ def _naming_open_questions(outgoing: Outgoing, record: ConversationRecord, run: 
         message=outgoing.message.model_copy(update={"text": text}),
         event=outgoing.event,
         notice=outgoing.notice,
-        traceparent=outgoing.traceparent,
+        **carried(outgoing),
     )
 
 

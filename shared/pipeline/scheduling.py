@@ -12,7 +12,7 @@ from shared.conversation.reminders import RING, ReminderRecord, advance
 from shared.messages import EventKind, InboundEvent, Permanent, Sender
 from shared.pipeline.dead_letters import DeadLetters
 from shared.ports import Clock, Document, Store
-from shared.telemetry import bind, new_traceparent
+from shared.telemetry import bind, span, started
 
 PAGES = 50
 """How many pages are fired at most; the next tick goes on."""
@@ -45,9 +45,12 @@ class Schedules:
 
     async def _fire(self, document: Document) -> None:
         try:
-            event = self._event(document, ReminderRecord.model_validate(document.body))
-            with bind(event=event.id, conversation=event.conversation, traceparent=event.traceparent):
-                await self._enter(event)
+            reminder = ReminderRecord.model_validate(document.body)
+            with span("schedule", kind="producer", root=True) as current:
+                event = self._event(document, reminder)
+                current.set({"praxos.event": event.id, "praxos.conversation": event.conversation})
+                with bind(event=event.id, conversation=event.conversation, traceparent=event.traceparent):
+                    await self._enter(event)
         except (ValidationError, Permanent) as trouble:
             # One reminder that can never fire must not hold up those behind it.
             reason = str(trouble) if isinstance(trouble, Permanent) else f"not one of our reminders: {trouble.title}"
@@ -74,5 +77,5 @@ class Schedules:
             sender=Sender(external_id=reminder.user),
             text=reminder.text,
             received_at=self._clock.now(),
-            traceparent=new_traceparent(),
+            **started(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,8 +14,12 @@ from shared.pipeline.hand_over import HandOver
 from shared.pipeline.rooms import Room
 from shared.pipeline.run_end import RunEnd
 from shared.pipeline.stops import Stops
-from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork
+from shared.pipeline.turn_work import Dropped, Revised, Spoken, TurnWork, Worked
 from shared.pipeline.work import Work
+from shared.telemetry import Metric, add, span
+
+if TYPE_CHECKING:
+    from shared.telemetry.protocols import Span
 
 MOST_STARTS = 10
 """What was begun this often without a recorded step is not begun again."""
@@ -51,13 +56,24 @@ class Segments:
 
         Raises LeaseLost and StoreUnavailable, since nothing can be recorded then, and bugs.
         """
+        about: dict[str, str | int] = {
+            "praxos.event": work.run.record.event,
+            "praxos.segment": work.run.record.segments + 1,
+        }
+        name = "run segment" if work.durable else "turn"
+        with span(name, kind="consumer", parent=work.run.record, attributes=about) as current:
+            return await self._run(room, work, seconds, current)
+
+    async def _run(self, room: Room, work: Work, seconds: float, current: Span) -> Next:
         begun = work.run.record if work.durable else work.entry.record
         if begun.starts > MOST_STARTS:
+            current.failed("GivenUp")
             await self._end.fail(room, work, reason=f"begun {begun.starts - 1} times without a recorded step")
             return Next(do=Do.END)
         try:
-            return await self._go_on(room, work, seconds)
+            return await self._go_on(room, work, seconds, current)
         except Stopped:
+            current.set({"praxos.outcome": "stopped"})
             await self._stops.stop(room, work.hold, work=work, durable=work.durable)
         except Revised:
             await self._hand_over.ask_what_becomes(room, work)
@@ -67,16 +83,19 @@ class Segments:
         except (LeaseLost, StoreUnavailable):
             raise
         except Transient as trouble:
+            _note(current, trouble)
             if until := await self._end.postpone(room, work, trouble):
                 return Next(do=Do.WAIT, until=until)
         except Permanent as trouble:
+            _note(current, trouble)
             await self._end.fail(room, work, reason=str(trouble), trouble=trouble)
         return Next(do=Do.END)
 
-    async def _go_on(self, room: Room, work: Work, seconds: float) -> Next:
+    async def _go_on(self, room: Room, work: Work, seconds: float, current: Span) -> Next:
         if work.durable and work.entry.record.n < work.hold.stored.record.stop_before:
             raise Stopped("the person said stop")
         worked = await work.hold.guard(self._work.segment(room, work, seconds=seconds))
+        current.set({"praxos.outcome": _outcome(worked)})
         if isinstance(worked, Spoken) or worked.spoken:
             await self._end.finish(room, work, worked)
             return Next(do=Do.END)
@@ -85,3 +104,14 @@ class Segments:
         else:
             await self._hand_over.go_on(room, work, worked)
         return Next(do=Do.AGAIN)
+
+
+def _note(current: Span, trouble: Transient | Permanent) -> None:
+    current.failed(type(trouble).__name__)
+    add(Metric.ERRORS, attributes={"praxos.stage": "turn", "error.type": type(trouble).__name__})
+
+
+def _outcome(worked: Worked | Spoken) -> str:
+    if isinstance(worked, Spoken) or worked.spoken:
+        return "finished"
+    return "asked" if worked.outcome.asked else "paused"

@@ -13,6 +13,7 @@ from shared.conversation.run_records import Run
 from shared.messages import InboundEvent, OutboundMessage
 from shared.pipeline import words
 from shared.ports import Clock
+from shared.telemetry import carried
 
 
 class Steering:
@@ -85,6 +86,4 @@ class Steering:
 
 def notice(event: InboundEvent, message: OutboundMessage) -> Outgoing:
     """What Praxos answers to an event by itself."""
-    return Outgoing(
-        name=f"{event.id}:answer", message=message, event=event.id, notice=True, traceparent=event.traceparent
-    )
+    return Outgoing(name=f"{event.id}:answer", message=message, event=event.id, notice=True, **carried(event))

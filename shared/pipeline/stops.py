@@ -22,6 +22,7 @@ from shared.pipeline.work import ConversationHold, Work, in_short
 from shared.pipeline.work import ended as segment_ended
 from shared.ports import Checkpoints, Clock
 from shared.steps import Step
+from shared.telemetry import carried
 from shared.topology import OUTBOUND, TURNS
 
 AT_ONCE = 50
@@ -128,7 +129,7 @@ class Stops:
             name=f"stopped:{stop}:{first.id if first else ''}",
             message=OutboundMessage(text=words.stopped(ended.about, dropped=dropped)),
             notice=True,
-            traceparent=first.traceparent if first else "",
+            **(carried(first) if first else {"traceparent": "", "tracestate": ""}),
         )
 
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:

@@ -12,7 +12,7 @@ from shared.pipeline.history import said
 from shared.pipeline.rooms import Rooms
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import bind, logger, span
 
 log = logger(__name__)
 
@@ -37,6 +37,13 @@ class Summaries:
 
     async def answer(self, bell: Bell) -> None:
         """Summarise what is older than the messages that a turn sees word for word."""
+        with (
+            bind(conversation=bell.conversation, tenant=bell.tenant, traceparent=bell.traceparent),
+            span("summary", parent=bell),
+        ):
+            await self._summarise(bell)
+
+    async def _summarise(self, bell: Bell) -> None:
         partition = self._rooms.partition(tenant=bell.tenant, conversation=bell.conversation)
         head = await partition.record()
         if head is None:

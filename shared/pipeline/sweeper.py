@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -9,9 +10,10 @@ from shared.conversation.outbox import RUNG
 from shared.conversation.records import OUTBOX, RECORD
 from shared.messages import Bell, Conflict
 from shared.pipeline.bells import Bells
+from shared.pipeline.queue_watch import QueueWatch
 from shared.ports import Clock, Document, Replace, Store
 from shared.steps import Step
-from shared.telemetry import logger
+from shared.telemetry import Metric, enabled, logger, measure
 from shared.topology import BACKGROUND, DEAD_LETTERS, OUTBOUND, TURNS
 
 log = logger(__name__)
@@ -27,14 +29,16 @@ once a minute.
 class Sweeper:
     """Rings for what is overdue."""
 
-    def __init__(self, *, store: Store, bells: Bells, clock: Clock) -> None:
+    def __init__(self, *, store: Store, bells: Bells, watch: QueueWatch, clock: Clock) -> None:
         self._store = store
+        self._watch = watch
         self._bells = bells
         self._clock = clock
 
     async def sweep(self) -> int:
         """Ring for everything overdue; return how many bells were sent."""
         rung = sum([await self._sweep(rings, pages) for rings, pages in PAGES.items()])
+        await self._watch.look()
         if rung:
             log.info("swept", extra={"fields": {"rung": rung}})
         return rung
@@ -45,6 +49,7 @@ class Sweeper:
             # What was rung for is moved on, so that the first page is always the next one.
             page = await self._store.due(now=self._clock.now(), rings=rings)
             for document in page.documents:
+                self._note(document)
                 await self._bell(document)
                 await self._move_on(document)
             rung += len(page.documents)
@@ -73,6 +78,11 @@ class Sweeper:
                 break
         return rung
 
+    def _note(self, document: Document) -> None:
+        if enabled():
+            late = self._clock.now() - datetime.fromisoformat(document.body["wake_at"])
+            measure(Metric.OVERDUE, late.total_seconds(), {"praxos.queue": document.body["ring"]})
+
     async def _bell(self, document: Document) -> None:
         body = document.body
         bell = Bell(
@@ -80,6 +90,7 @@ class Sweeper:
             conversation=body.get("conversation", document.partition.key),
             subject="" if document.id in (RECORD, OUTBOX) else document.id,
             traceparent=body.get("traceparent", ""),
+            tracestate=body.get("tracestate", ""),
         )
         await self._bells.ring(step=Step.SWEEP, queue=body["ring"], bell=bell)
 

@@ -28,7 +28,7 @@ from shared.pipeline.work import begun as with_segment
 from shared.ports import Clock
 from shared.settings import Settings
 from shared.steps import Step
-from shared.telemetry import bind, logger
+from shared.telemetry import bind, carried, logger
 
 log = logger(__name__)
 
@@ -213,7 +213,7 @@ class Turns:
         event, begun = entry.record.event, entry.record
         run = await partition.run(event.id) if begun.has_run else None
         if run is None:
-            opened = Run(event=event.id, entry=begun.n, started_at=now, traceparent=event.traceparent)
+            opened = Run(event=event.id, entry=begun.n, started_at=now, **carried(event))
             run = Stored(run_id(event.id), opened, "")
         run = Stored(run.id, with_segment(run.record, now), run.etag)
         return Beginning(entry, begun.with_(starts=begun.starts + 1), run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -45,6 +46,7 @@ from shared.pipeline.rooms import Room
 from shared.pipeline.work import Work
 from shared.ports import Clock, Effect, Files, Limits
 from shared.settings import Settings
+from shared.telemetry import bind, enabled, hashed
 
 GRACE = 120.0
 """Seconds past its budget after which a segment is cut: far longer than any single step may take."""
@@ -158,7 +160,8 @@ class TurnWork:
         if event.kind is not EventKind.REMINDER:
             display = ProgressDisplay(room=room, address=work.hold.stored.record.address, clock=self._clock)
         control = self._control(room, work, standing.user, question, revision, begun + seconds, display)
-        outcome = await self._cut(assistant, segment, control, seconds=seconds, display=display)
+        with bind(user=hashed(room.partition.tenant, standing.user.id)) if enabled() else nullcontext():
+            outcome = await self._cut(assistant, segment, control, seconds=seconds, display=display)
         spoken = Spoken(await self._reply(event, outcome.answer), outcome.answer) if outcome.answer else None
         return Worked(
             spoken=spoken,

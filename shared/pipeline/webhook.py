@@ -12,11 +12,12 @@ from shared import ids
 from shared.messages import InboundEvent, QueueUnavailable, Transient
 from shared.ports import Channel, Clock, Parsed, Queue, QueueMessage, WebhookRequest, WebhookResponse
 from shared.steps import Step
-from shared.telemetry import logger, new_traceparent
+from shared.telemetry import FromOutside, Metric, add, logger, properties, span, started
 from shared.topology import INBOUND, MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from shared.ports import Files
+    from shared.telemetry.protocols import Span
 
 log = logger(__name__)
 
@@ -60,16 +61,30 @@ class Webhooks:
         channel = await self._channel(name)
         if channel is None:
             return NOT_FOUND
+        # What a caller says of its own trace is not trusted: ours begins here, and names that one at most.
+        theirs = FromOutside(request.headers.get("traceparent", ""))
+        with span("webhook", kind="server", root=True, links=[theirs], attributes={"praxos.channel": name}) as current:
+            answer = await self._answer(channel, name, request, current)
+            current.set({"http.response.status_code": answer.status})
+        return answer
+
+    async def _answer(self, channel: Channel, name: str, request: WebhookRequest, current: Span) -> WebhookResponse:
         try:
             channel.verify(request=request)
         except Exception as error:  # noqa: BLE001  whatever goes wrong while verifying, it is not verified
             log.warning("webhook refused", extra={"fields": {"channel": name, "error": type(error).__name__}})
+            add(Metric.ERRORS, attributes={"praxos.stage": "webhook", "error.type": type(error).__name__})
+            current.failed(type(error).__name__)
             return UNAUTHORISED
         parsed = channel.parse(request=request, received_at=self._clock.now())
+        if parsed.events:
+            current.set({"praxos.event": parsed.events[0].id, "praxos.conversation": parsed.events[0].conversation})
         try:
             await self._enqueue(parsed)
         except Transient as error:
             log.error("webhook not queued", extra={"fields": {"channel": name, "error": str(error)}})
+            add(Metric.ERRORS, attributes={"praxos.stage": "webhook", "error.type": type(error).__name__})
+            current.failed(type(error).__name__)
             return TRY_AGAIN
         return parsed.response
 
@@ -79,13 +94,17 @@ class Webhooks:
             await self._queue.send(step=Step.ENQUEUE, queue=INBOUND, messages=messages)
 
     async def _message(self, event: InboundEvent) -> QueueMessage:
-        if not event.traceparent:
-            event = event.model_copy(update={"traceparent": new_traceparent()})
+        event = event.model_copy(update=started())
         # The JSON of an Inbound. Making one would validate the event again while the platform waits for its answer.
         body = f'{{"event":{event.model_dump_json(exclude_defaults=True)}}}'.encode()
         if len(body) > INLINE_BYTES:
             body = Inbound(file=await self._put_aside(event), id=event.id).model_dump_json().encode()
-        return QueueMessage(body=body, id=ids.message(event.id), session=ids.session(event.conversation))
+        return QueueMessage(
+            body=body,
+            id=ids.message(event.id),
+            session=ids.session(event.conversation),
+            properties=properties(event),
+        )
 
     async def _put_aside(self, event: InboundEvent) -> str:
         try:

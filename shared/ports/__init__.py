@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from shared.ports.checkpoints import Checkpoints, MemoryStore
     from shared.ports.clock import Clock
+    from shared.ports.exporters import Exporter
     from shared.ports.files import Files, StoredFile
     from shared.ports.models import ModelProvider
     from shared.ports.orchestrations import Orchestrations
@@ -79,6 +80,7 @@ __all__ = [
     "Effect",
     "Examinable",
     "Explaining",
+    "Exporter",
     "Files",
     "Json",
     "Limits",
@@ -134,6 +136,7 @@ _ROOMS = MappingProxyType(
             "MemoryStore",
         ),
         "clock": ("Clock",),
+        "exporters": ("Exporter",),
         "files": (
             "Files",
             "StoredFile",

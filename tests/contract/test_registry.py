@@ -26,6 +26,7 @@ PORTS: dict[str, type] = {
     "queues": ports.Broker,
     "files": ports.Files,
     "secrets": ports.SecretStore,
+    "exporters": ports.Exporter,
 }
 ENVIRON = {
     "TELEGRAM_BOT_TOKEN": "123456789:a-token-of-nobody",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.telegram import FakeTelegram
 from tests.pipeline import test_conversation as conversation
+from tests.pipeline import test_traces as traces
 from tests.pipeline.deployment import Deployment
 from tests.redis_process import RedisProcess
 
@@ -37,6 +38,10 @@ test_a_message_is_answered_and_tools_are_called = conversation.test_a_message_is
 test_an_update_that_comes_again = conversation.test_the_same_update_ten_times_at_once_and_again_after_a_restart
 test_twenty_conversations_keep_their_order = conversation.test_twenty_conversations_keep_their_order
 test_work_goes_on_within_five_seconds_of_a_kill = conversation.test_work_goes_on_within_five_seconds_of_a_kill
+test_a_run_that_asks_is_one_trace = traces.test_a_run_that_asks_is_one_trace_and_the_answer_is_linked_with_it
+test_it_is_one_trace_across_processes = (
+    traces.test_it_is_one_trace_across_processes_that_die_between_question_and_answer
+)
 
 
 async def test_a_webhook_is_refused_while_the_queues_are_away_and_taken_again_after(

@@ -70,6 +70,7 @@ class BotApi:
                 headers={} if upload else {"Content-Type": "application/json"},
                 timeout=_timeout(seconds),
                 allow_redirects=False,
+                trace_request_ctx=method,
             ) as response:
                 status, body = response.status, await response.read()
         except _NO_CONNECTION as error:
@@ -87,6 +88,7 @@ class BotApi:
                 address,
                 timeout=_timeout(self._settings.timeout_seconds + limit / UPLOAD_BYTES_A_SECOND),
                 allow_redirects=False,
+                trace_request_ctx="file",
             ) as response:
                 if response.status != 200:
                     raise _download_error(response.status)

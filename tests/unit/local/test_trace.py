@@ -21,6 +21,7 @@ from local.trace_scale import Scale
 from shared.agent.turn import Control, Outcome, Segment
 from shared.messages import EventKind, NotTaken, Permanent
 from shared.pipeline.timeline_views import Happened, Item, Lane, Timeline, Tone
+from shared.telemetry import kept
 from tests.fakes import courses
 from tests.fakes.world import World
 
@@ -267,3 +268,92 @@ def test_the_scale_keeps_the_order_and_shows_milliseconds_beside_days() -> None:
     assert all(b - a > 15 for (_, a), (_, b) in pairwise(scale.ticks()))
     assert Scale([AT]).place(AT) == 0
     assert Scale([AT]).ticks() == [(AT, 0)]
+
+
+# --- the spans of a message -----------------------------------------------------------------------------------
+
+
+def keep_spans(home: Path, event: str) -> str:
+    """Two spans of an event, and one whose parent is gone."""
+    trace = "a1" * 16
+    at = int(AT.timestamp() * 1e9)
+    said = json.dumps({"praxos.outcome": HOSTILE, "praxos.channel": "fake"})
+    connection = kept.open_to_write(str(home / kept.FILE))
+    kept.write(
+        connection,
+        [
+            (trace, "1" * 16, "", "webhook", "server", at, at + 4_000_000, False, event, "c", 1, "{}", "[]"),
+            (
+                trace,
+                "2" * 16,
+                "1" * 16,
+                "turn",
+                "consumer",
+                at + 5_000_000,
+                at + 905_000_000,
+                True,
+                event,
+                "c",
+                2,
+                said,
+                "[]",
+            ),
+            (
+                trace,
+                "3" * 16,
+                "9" * 16,
+                "delivery",
+                "consumer",
+                at,
+                at,
+                False,
+                event,
+                "c",
+                2,
+                "{}",
+                f'["00-{trace}-{"4" * 16}-01"]',
+            ),
+        ],
+    )
+    connection.close()
+    return trace
+
+
+async def test_the_spans_of_a_message_stand_below_its_timeline(world: World) -> None:
+    event = "main:fake:bot:1"
+    trace = keep_spans(world.home, event)
+    code, out, _ = await run(world.home, event)
+    assert code == 0
+    lines = out[out.index(f"trace {trace}") :].splitlines()
+    first, second = (" ".join(line.split()) for line in lines[1:3])
+    assert first == "+ 0 ms 4 ms webhook"
+    assert second.startswith("+ 5 ms ! 900 ms turn ")
+    assert lines[2].index("turn") == lines[1].index("webhook") + 2
+    assert "? 0 ms delivery" in " ".join(lines[3].split())
+    assert "\x1b" not in out
+
+
+async def test_the_spans_of_a_message_for_scripts_and_as_a_picture(world: World, tmp_path: Path) -> None:
+    event, page = "main:fake:bot:1", tmp_path / "page.html"
+    trace = keep_spans(world.home, event)
+    code, out, _ = await run(world.home, event, "--json", "--html", str(page))
+    assert code == 0
+    [found] = json.loads(out)["traces"]
+    assert found["trace"] == trace
+    assert [(one["name"], one["parent"], one["orphan"]) for one in found["spans"]] == [
+        ("webhook", "", False),
+        ("turn", "1" * 16, False),
+        ("delivery", "9" * 16, True),
+    ]
+    written = page.read_text()
+    assert trace in written
+    assert "script" not in Outline(written).seen
+    assert written.count("<details>") == written.count("</details>")
+
+
+async def test_a_file_of_spans_that_cannot_be_read_is_said_in_one_line(world: World) -> None:
+    (world.home / kept.FILE).write_bytes(b"no database at all, whatever it is called" * 100)
+    code, out, err = await run(world.home, "main:fake:bot:1")
+    assert (code, out) == (1, "")
+    assert "spans.db could not be read" in err
+    assert "Traceback" not in err

@@ -1,0 +1,1 @@
+"""Where spans, metrics and log lines are sent to: one file for each place."""
