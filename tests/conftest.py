@@ -181,13 +181,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
     """A Redis Cluster of two nodes; a node refuses a script whose keys are in two slots, or not its own."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
+    buses = [str(free_port()), str(free_port())]
     with (
-        RedisProcess(tmp_path_factory.mktemp("redis-1"), *options) as one,
-        RedisProcess(tmp_path_factory.mktemp("redis-2"), *options) as other,
+        RedisProcess(tmp_path_factory.mktemp("redis-1"), *options, "--cluster-port", buses[0]) as one,
+        RedisProcess(tmp_path_factory.mktemp("redis-2"), *options, "--cluster-port", buses[1]) as other,
     ):
         one.ask("CLUSTER", "ADDSLOTSRANGE", "0", "8191")
         other.ask("CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
-        other.ask("CLUSTER", "MEET", "127.0.0.1", str(one.port))
+        other.ask("CLUSTER", "MEET", "127.0.0.1", str(one.port), buses[0])
         for node in (one, other):
             node.until(lambda node=node: "cluster_state:ok" in node.ask("CLUSTER", "INFO"))
         yield one

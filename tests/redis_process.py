@@ -12,15 +12,10 @@ from typing import Self
 
 import pytest
 
+from tests.fakes.ports import free_port
+
 LONG = 30.0
 HOW_TO = "no redis-server: install it (Debian: apt-get install redis-server) to run the queues on a real Redis"
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RedisProcess:

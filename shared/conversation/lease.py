@@ -101,7 +101,11 @@ class Hold(Generic[L]):
         self._number = 0
         """What the last write asked for, and its number under this epoch."""
         self.lost = False
-        self.given_back = False
+
+    @property
+    def given_back(self) -> bool:
+        """Whether the record, as it was last seen, is nobody's: a write of ours gave the lease back, heard or not."""
+        return self.stored.record.lease.until is None
 
     @classmethod
     async def take(
@@ -178,13 +182,13 @@ class Hold(Generic[L]):
     async def write(self, step: Step, change: Change[L]) -> L:
         """Do one transaction under the lease. Raises LeaseLost when it was given back or the epoch is no longer ours."""
         async with self._lock:
-            if self.given_back:
-                raise LeaseLost(f"the lease on {self.partition.id!r} was given back (epoch {self.epoch})")
             unheard = False
             for _ in range(RACES):
                 try:
                     if unheard and await self._was_done():
                         return self.stored.record
+                    if self.given_back:
+                        raise LeaseLost(f"the lease on {self.partition.id!r} was given back (epoch {self.epoch})")
                     return await self._attempt(step, change)
                 except Conflict:
                     await self.refresh()
@@ -220,7 +224,6 @@ class Hold(Generic[L]):
         self.written = written
         self.stored = Stored(self.stored.id, head, written[self.stored.id])
         self.seen_at = self._clock.monotonic()
-        self.given_back = head.lease.until is None
 
     def extended(self, head: L) -> L:
         """The head with a full lease from now on."""

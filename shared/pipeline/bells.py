@@ -25,6 +25,10 @@ class Bells:
 
     async def ring(self, *, step: Step, queue: str, bell: Bell, at: datetime | None = None) -> None:
         """Ring now, or at a time. Raises QueueUnavailable; then `wake_at` and the sweeper make up for it."""
+        # What follows from a second look is itself seen for the first time.
+        await self._ring(step, queue, bell.model_copy(update={"again": False}), at)
+
+    async def _ring(self, step: Step, queue: str, bell: Bell, at: datetime | None) -> None:
         rung = handed_on(bell)
         body = rung.model_dump_json().encode()
         message = QueueMessage(body=body, id=ids.fresh(), enqueue_at=at, properties=properties(rung))
@@ -42,7 +46,7 @@ class Bells:
         """
         if lag and not bell.again:
             again = bell.model_copy(update={"again": True})
-            await self.ring(step=step, queue=queue, bell=again, at=self._clock.now() + timedelta(seconds=lag))
+            await self._ring(step, queue, again, self._clock.now() + timedelta(seconds=lag))
 
     def back_off(self, attempt: int) -> timedelta:
         """How long to wait after the given number of failed attempts: doubling, up to five minutes."""

@@ -69,9 +69,8 @@ class Beside:
             urls = [(await self._process.stdout.readline()).decode().strip() for _ in range(clients)]
         assert all(urls), "the front did not start"
         _fronts[folder] = urls[0]
-        self.settings, *self.others = [
-            {"PRAXOS_STORE": "cosmos", "PRAXOS_COSMOS_ENDPOINT": url, "PRAXOS_COSMOS_KEY": KEY} for url in urls
-        ]
+        common = {"PRAXOS_STORE": "cosmos", "PRAXOS_COSMOS_KEY": KEY, "PRAXOS_COSMOS_LAG_SECONDS": str(lag)}
+        self.settings, *self.others = [{**common, "PRAXOS_COSMOS_ENDPOINT": url} for url in urls]
 
     async def stop(self) -> None:
         """End it."""

@@ -100,6 +100,32 @@ async def test_a_write_whose_answer_got_lost_is_not_done_twice(
     assert next(lost, None) is None, "no answer got lost"
 
 
+@pytest.mark.parametrize("step", [Step.FINISH_TURN, Step.RECORD_PART])
+async def test_a_lease_that_was_given_back_unheard_is_not_taken_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    """The last write is done, its answer gets lost, and the lease's time is over before anybody can ask again."""
+    batch, lost = world.app.store.batch, iter([StoreUnavailable("the answer got lost")])
+
+    async def forgetful(*, step: Step, **arguments: object) -> object:
+        done = await batch(step=step, **arguments)
+        for trouble in lost if step is unheard else ():
+            world.clock.pass_(seconds=31)
+            raise trouble
+        return done
+
+    unheard = step
+    await world.arrive("hello")
+    monkeypatch.setattr(world.app.store, "batch", forgetful)
+    await world.settle()
+    await world.pass_(seconds=31)
+    assert next(lost, None) is None, "no answer got lost"
+    assert world.texts == ["You said: hello"]
+    for head in (await world.record(), await world.outbox()):
+        assert head.lease.until is None
+        assert head.wake_at is None, "nobody is to look again, for ever"
+
+
 async def test_a_write_that_was_never_asked_for_is_done_when_the_store_is_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

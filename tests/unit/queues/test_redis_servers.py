@@ -16,7 +16,7 @@ from shared.settings import Sync
 from shared.steps import Step
 from shared.topology import BACKGROUND, INBOUND, TURNS
 from tests.fakes.certificates import Certificate
-from tests.redis_process import free_port
+from tests.fakes.ports import free_port
 from tests.unit.queues.redis_kit import (
     AOF,
     LONG,
