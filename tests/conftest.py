@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.fakes import certificates
 from tests.fakes.azurite import Azurite, serving
+from tests.fakes.ports import free_port
 from tests.redis_process import RedisProcess
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ from shared.pipeline import words
 from shared.topology import QUEUES
 from tests.fakes.host_key import host_key
 from tests.fakes.telegram import FakeTelegram
-from tests.pipeline.deployment import SOON, Deployment, until
+from tests.pipeline.deployment import SOON, Deployment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
