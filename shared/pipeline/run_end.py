@@ -142,7 +142,7 @@ class RunEnd:
         async def change(record: ConversationRecord, transaction: Transaction) -> ConversationRecord:
             if tell:
                 box = await room.partition.outbox()
-                outbox.append(transaction, box, [_waits(event)], render=room.render, now=now)
+                outbox.append(transaction, box, [_waits(event, since)], render=room.render, now=now)
             if durable:
                 return self.left(work.hold, record, durable=True)
             return work.hold.given(record, working_since=None, working_on="", wake_at=watched(until), ring=queue)
@@ -221,9 +221,10 @@ class RunEnd:
         await discard_threads(self._checkpoints, run)
 
 
-def _waits(event: InboundEvent) -> Outgoing:
+def _waits(event: InboundEvent, since: datetime) -> Outgoing:
     return Outgoing(
-        name=f"{event.id}:waits",
+        # The next time that the model goes away is told of anew, and is no repeat of this.
+        name=f"{event.id}:waits:{since.timestamp():.6f}",
         message=OutboundMessage(text=words.MODEL_AWAY),
         event=event.id,
         notice=True,

@@ -55,6 +55,8 @@ class Deployment:
         self.output: list[str] = []
         self._processes: list[asyncio.subprocess.Process] = []
         self._store: Beside | None = None
+        self._starting = asyncio.Lock()
+        """Hosts that start at once share one store."""
         self._numbers = itertools.count(5000)
         self._http: aiohttp.ClientSession | None = None
 
@@ -63,9 +65,10 @@ class Deployment:
     ) -> asyncio.subprocess.Process:
         """Start a host and wait until it says that it is ready."""
         lagging = beside.chosen() == "lagging"
-        if self._store is None:
-            clients, lag = (MOST_CLIENTS, beside.LAG_SECONDS) if lagging else (1, 0.0)
-            self._store = await Beside.start(self.home, clients=clients, lag=lag)
+        async with self._starting:
+            if self._store is None:
+                clients, lag = (MOST_CLIENTS, beside.LAG_SECONDS) if lagging else (1, 0.0)
+                self._store = await Beside.start(self.home, clients=clients, lag=lag)
         if lagging and program is UP and not arguments:
             started = [self.start("--role", role, **settings) for role in ROLES]
             return (await asyncio.gather(*started))[0]

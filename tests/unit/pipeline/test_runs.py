@@ -164,6 +164,20 @@ async def test_a_run_waits_for_a_model_that_is_away_and_the_person_is_told_once(
     assert world.messages == [words.MODEL_AWAY, "back again"]
 
 
+async def test_a_model_that_goes_away_again_is_told_of_again_and_that_is_no_repeat(world: World) -> None:
+    async def away(segment: Segment, _: Control) -> Outcome:
+        raise ModelUnavailable("away")
+
+    world.assistant.course = courses.in_turn(away, pause, away, say("back again"))
+    await world.arrive("something long")
+    await world.settle()
+    for _ in range(6):
+        await world.pass_(seconds=20)
+    assert world.messages == [words.MODEL_AWAY, words.MODEL_AWAY, "back again"]
+    keys = [sent.key for sent in world.channel.sent]
+    assert len(set(keys)) == len(keys), "a platform drops what comes again with the same key"
+
+
 async def test_a_run_in_permanent_trouble_becomes_a_dead_letter_and_its_replay_goes_on_from_the_checkpoint(
     world: World,
 ) -> None:
