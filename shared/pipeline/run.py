@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -122,7 +123,7 @@ class Runs:
                 return self._wait(timedelta(seconds=max(5.0, self._settings.retry_seconds)))
 
     async def _step(self, partition: ConversationPartition, event: str) -> Next:
-        run, head = await partition.run(event), await partition.record()
+        run, head = await self._look(partition, event)
         if run is None or head is None or run.record.state in ENDED:
             return Next(do=Do.END)
         room = await self._rooms.room(
@@ -145,6 +146,16 @@ class Runs:
             return Next(do=Do.AGAIN)
         async with work.hold:
             return await self._segment(room, work)
+
+    async def _look(
+        self, partition: ConversationPartition, event: str
+    ) -> tuple[Stored[Run] | None, Stored[ConversationRecord] | None]:
+        run, head = await partition.run(event), await partition.record()
+        if (run is None or head is None) and (lag := partition.store.lag):
+            # Whoever started the orchestration had written both: where others' writes are seen late, they come yet.
+            await asyncio.sleep(lag)
+            run, head = await partition.run(event), await partition.record()
+        return run, head
 
     async def _waits(self, room: Room, run: Run) -> datetime | None:
         """Until when a waiting run waits; None: there is an answer that it has not taken in."""

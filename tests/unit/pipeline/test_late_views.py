@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from shared.agent.turn import Control, Outcome, Segment
+from shared.conversation.partition import run_id
 from shared.messages import Bell
+from shared.pipeline.run import Reference
+from shared.pipeline.segments import Do
 from shared.steps import Step
 from shared.topology import DEAD_LETTERS, OUTBOUND, TURNS
+from tests.fakes import courses
 from tests.fakes.world import World
 
 LAG = 0.5
@@ -49,3 +56,29 @@ async def test_what_follows_from_a_second_look_may_be_looked_at_twice_itself(wor
     rung = await next_bell(world, OUTBOUND)
     assert rung
     assert not rung.again
+
+
+async def pause(segment: Segment, _: Control) -> Outcome:
+    return courses.paused(segment)
+
+
+@pytest.mark.parametrize(("lag", "then"), [(0.01, Do.AGAIN), (0.0, Do.END)])
+async def test_a_run_that_its_own_orchestration_does_not_see_yet_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, lag: float, then: Do
+) -> None:
+    world.assistant.course = pause
+    made = await world.arrive("something long")
+    [bell] = await world.app.broker.receive(queue=TURNS, limit=1)
+    await world.handle(TURNS, bell.body)
+    read, unseen = world.app.store.read, [run_id(made.id)]
+
+    async def lagging(*, id: str, **arguments: object) -> object:
+        if id in unseen:
+            unseen.remove(id)
+            return None
+        return await read(id=id, **arguments)
+
+    world.app.store.lag = lag
+    monkeypatch.setattr(world.app.store, "read", lagging)
+    reference = Reference(tenant="main", conversation=world.partition().id, run=made.id)
+    assert (await world.app.runs.step(reference)).do is then
