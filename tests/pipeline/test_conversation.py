@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
-from tests.pipeline.deployment import Deployment, until
+from tests.pipeline.deployment import Deployment, promised, until
 
 
 def said(deployment: Deployment, chat: int) -> list[str]:
@@ -62,9 +62,9 @@ async def test_work_goes_on_within_five_seconds_of_a_kill(deployment: Deployment
     for n in range(50):
         await deployment.say(f"text {n}", chat=100 + n)
     await deployment.kill()
-    host = await deployment.start()
+    await deployment.start()
     # The first turn loads the agent's libraries under its lease, so a lease of the new process cannot be missed.
-    await until(lambda: deployment.leases_of(host.pid), seconds=5, what=lambda: "a turn goes on")
+    await until(deployment.leases, seconds=promised(5), what=lambda: "a turn goes on")
     for n in range(50):
         await deployment.heard(f"text {n}", chat=100 + n)
     repeated = [text for n in range(50) for text in deployment.texts(100 + n)[1:]]
@@ -174,8 +174,8 @@ async def test_status_is_answered_within_a_second_while_a_turn_works(deployment:
     await until(lambda: model.calls, what=lambda: "the model is asked")
     began = time.monotonic()
     await deployment.say("/status")
-    await deployment.heard("Model: openai:m", seconds=1)
-    assert time.monotonic() - began < 1
+    await deployment.heard("Model: openai:m", seconds=promised(1))
+    assert time.monotonic() - began < promised(1)
     model.hold.set()
     await deployment.heard("think hard")
 
