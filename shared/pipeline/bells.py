@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from shared import ids
 from shared.messages import Bell
-from shared.ports import Clock, Queue, QueueMessage
+from shared.ports import QueueMessage
 from shared.settings import Settings
 from shared.steps import Step
 from shared.telemetry import handed_on, properties
+
+if TYPE_CHECKING:
+    from shared.ports import Clock, Queue
 
 LONGEST_BACK_OFF = 300.0
 """Seconds."""

@@ -224,7 +224,7 @@ class RunEnd:
 def _waits(event: InboundEvent, since: datetime) -> Outgoing:
     return Outgoing(
         # The next time that the model goes away is told of anew, and is no repeat of this.
-        name=f"{event.id}:waits:{since.timestamp():.6f}",
+        name=f"{event.id}:{since.timestamp():.6f}:waits",
         message=OutboundMessage(text=words.MODEL_AWAY),
         event=event.id,
         notice=True,

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from shared import ids
 from shared.messages import InboundEvent, QueueUnavailable, Transient
-from shared.ports import Channel, Clock, Parsed, Queue, QueueMessage, WebhookRequest, WebhookResponse
+from shared.ports import Parsed, QueueMessage, WebhookRequest, WebhookResponse
 from shared.steps import Step
 from shared.telemetry import FromOutside, Metric, add, logger, properties, span, started
 from shared.topology import INBOUND, MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from shared.ports import Files
+    from shared.ports import Channel, Clock, Files, Queue
     from shared.telemetry.protocols import Span
 
 log = logger(__name__)

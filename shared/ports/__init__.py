@@ -24,16 +24,8 @@ if TYPE_CHECKING:
     from shared.ports.orchestrations import Orchestrations
     from shared.ports.parts import Parts
     from shared.ports.people import Limits, Memo, Memory, Preferences, Reminder, Reminders
-    from shared.ports.queues import (
-        Broker,
-        Examinable,
-        Queue,
-        QueueDepth,
-        QueueDepths,
-        QueueMessage,
-        Received,
-        Remark,
-    )
+    from shared.ports.queue_reports import Examinable, QueueDepth, QueueDepths, Remark
+    from shared.ports.queues import Broker, Queue, QueueMessage, Received
     from shared.ports.secrets import SecretStore
     from shared.ports.store import (
         BATCH_BYTES,
@@ -152,15 +144,17 @@ _ROOMS = MappingProxyType(
             "Reminder",
             "Reminders",
         ),
-        "queues": (
-            "Broker",
+        "queue_reports": (
             "Examinable",
-            "Queue",
             "QueueDepth",
             "QueueDepths",
+            "Remark",
+        ),
+        "queues": (
+            "Broker",
+            "Queue",
             "QueueMessage",
             "Received",
-            "Remark",
         ),
         "secrets": ("SecretStore",),
         "store": (
