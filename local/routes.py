@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import unquote
 
 from local.indexing import HttpFunction
@@ -14,21 +15,26 @@ _PARAMETER = re.compile(r"\{(\*?)(\w+)(?::(\w+))?\}")
 _CONSTRAINTS = {None: "[^/]+", "int": "-?[0-9]+", "alpha": "[A-Za-z]+", "guid": "[0-9A-Fa-f-]{36}"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """One function under its full path."""
 
     function: HttpFunction
-    pattern: re.Pattern[str]
+    expression: str
     order: tuple[int, ...]
     """A number per segment: 0 for a literal, 1 for a parameter, 2 for a rest. Lower is tried first."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when somebody may want it: a first webhook needs few of them."""
+        return re.compile(self.expression, re.IGNORECASE)
 
 
 class Routes:
     """All routes of the app."""
 
     def __init__(self, functions: Iterable[HttpFunction], *, prefix: str) -> None:
-        """Compile them. Raises SettingError for a template that this host does not implement."""
+        """Put them in order. Raises SettingError for a template that this host does not implement."""
         routes = [_compile(function, prefix) for function in functions]
         self._routes = sorted(routes, key=lambda route: route.order)
 
@@ -48,7 +54,7 @@ def _compile(function: HttpFunction, prefix: str) -> Route:
         part, rank = _segment(function, segment)
         pattern += "/" + part
         order.append(rank)
-    return Route(function, re.compile(pattern + "/?", re.IGNORECASE), tuple(order))
+    return Route(function, pattern + "/?", tuple(order))
 
 
 def _segment(function: HttpFunction, segment: str) -> tuple[str, int]:
