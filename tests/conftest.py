@@ -10,7 +10,6 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -39,11 +38,6 @@ def _clean_environment() -> None:
 
 _clean_environment()
 runpy.run_path(str(GUARD / "sitecustomize.py"))
-
-# A machine that is busy with other things makes no test fail.
-hypothesis.settings.register_profile("praxos", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("praxos")
-
 
 # How fast an example runs, or is found, says more about what else the machine does than about the code.
 settings.register_profile(
