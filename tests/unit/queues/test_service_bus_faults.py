@@ -46,7 +46,7 @@ def stored(artemis: Artemis) -> list[str]:
 
 # What happens to a link that was used before, and how often the same message may come then.
 FAULTS = [
-    pytest.param("drop inbound", 1, id="the connection was cut while it was idle"),
+    pytest.param("drop inbound", 2, id="the connection was cut"),
     pytest.param("detach inbound amqp:link:detach-forced", 2, id="the idle link was taken down"),
     pytest.param("detach inbound com.microsoft:server-busy", 2, id="the link was taken down to throttle"),
     pytest.param("detach inbound amqp:unauthorized-access", 2, id="the authorisation of the link expired"),
