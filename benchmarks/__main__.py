@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 
-from benchmarks import acks, alone, background, cold_start, growth, long, record, telemetry, throughput, waiting
+from benchmarks import acks, alone, background, cold_start, costs, growth, long, record, telemetry, throughput, waiting
 from benchmarks.report import Figure, table
 
 FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = MappingProxyType(
@@ -26,6 +26,7 @@ FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = Mappi
         "long": long.measure,
         "waiting": waiting.measure,
         "telemetry": telemetry.measure,
+        "costs": costs.measure,
     }
 )
 
