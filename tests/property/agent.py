@@ -81,8 +81,15 @@ class Desk:
     """What all agents share: the checkpoints, and the ids that were given."""
 
     checkpoints: dict[tuple[str, str], str] = field(default_factory=dict)
+    written: set[tuple[str, str]] = field(default_factory=set)
+    """Where a checkpoint is or was."""
     calls: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     revision: int = 1
+
+    def keep(self, place: tuple[str, str], state: str) -> None:
+        """Write a checkpoint."""
+        self.checkpoints[place] = state
+        self.written.add(place)
 
     def discard(self, threads: Sequence[str]) -> None:
         """Remove threads."""
@@ -159,7 +166,9 @@ class _Work:
         desk, place = self._agent.desk, (accepted.thread, accepted.checkpoint)
         found = await self._agent.process.call("load", lambda: desk.checkpoints.get(place))
         if found is None:
-            self._agent.outside.wrong.append(f"the accepted checkpoint {place} is gone")
+            # Who was frozen may come for one that was accepted then, and has been superseded and discarded since.
+            if place not in desk.written:
+                self._agent.outside.wrong.append(f"the accepted checkpoint {place} was never written")
             raise Permanent("the checkpoint is gone")
         kept: dict[str, Any] = json.loads(found)
         return State(**{**kept, "program": [tuple(one) for one in kept["program"]]})
@@ -302,7 +311,7 @@ class _Work:
         self._flushed += 1
         desk, kept = self._agent.desk, json.dumps(asdict(self._state))
         place = (pointer.thread, pointer.checkpoint)
-        await self._agent.process.call("flush", lambda: desk.checkpoints.__setitem__(place, kept), of_store=True)
+        await self._agent.process.call("flush", lambda: desk.keep(place, kept), of_store=True)
         return pointer
 
     def _answer(self) -> Answer:

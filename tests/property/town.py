@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from shared import ids
 from shared.app import App
+from shared.conversation.states import RunState
 from shared.messages import Bell, EventKind, InboundEvent, Transient
 from shared.pipeline.segments import Next
 from shared.pipeline.webhook import Inbound
@@ -74,7 +76,7 @@ class Town:
             "store": GatedStore(process, self.shelves),
             "queue": GatedQueue(process, self.post.send),
             "orchestrations": GatedOrchestrations(process, self.post.wake),
-            "checkpoints": GatedCheckpoints(process, self.desk.discard),
+            "checkpoints": GatedCheckpoints(process, self._discard),
             "files": None,
             "tools": {},
             "assistant": assistant,
@@ -104,14 +106,25 @@ class Town:
         self.post.send(INBOUND, QueueMessage(body=body, id=ids.fresh(), session=made.conversation))
         self._note(f"{made.id.rpartition(':')[2]} in {made.chat}: {made.text or made.button}")
 
-    def questions(self) -> list[dict[str, Any]]:
-        """Every question that was ever asked, the oldest first."""
-        found = [
+    def _discard(self, threads: Sequence[str]) -> None:
+        """Threads are removed: none that a run may still go on from."""
+        for run in self._documents("run"):
+            ended = run["state"] in (RunState.FINISHED, RunState.STOPPED)
+            if not ended and run.get("checkpoint", {}).get("thread") in threads:
+                self.outside.wrong.append(f"the accepted checkpoint of {run['event']} is discarded")
+        self.desk.discard(threads)
+
+    def _documents(self, kind: str) -> list[dict[str, Any]]:
+        return [
             kept.body
             for partition in self.shelves.partitions
             for kept in self.shelves.partitions[partition].values()
-            if kept.body.get("kind") == "question"
+            if kept.body.get("kind") == kind
         ]
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Every question that was ever asked, the oldest first."""
+        found = self._documents("question")
         return sorted(found, key=lambda body: (body["asked_at"], body["interrupt"], body["index"]))
 
     def tokens(self) -> list[str]:
