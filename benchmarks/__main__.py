@@ -18,6 +18,7 @@ FIGURES: MappingProxyType[str, Callable[[int], Awaitable[list[Figure]]]] = Mappi
         "alone": alone.measure,
         "tools": throughput.with_tool,
         "cold-start": cold_start.measure,
+        "cold-start-azure": cold_start.with_azure,
         "acks": acks.measure,
         "growth": growth.turn_cost,
         "memory": growth.memory,

@@ -14,6 +14,8 @@ import aiohttp
 from benchmarks import praxos, telegram
 from benchmarks.processes import LOOPBACK, environment, folder, free_port, python, spawn, stop
 from benchmarks.report import Figure, at_most
+from shared.topology import INBOUND, QUEUES
+from tests.fakes.artemis import Artemis, missing
 
 MORE_ROUNDS = 2
 """A start takes no time, so it is measured in two rounds more than the rest."""
@@ -40,6 +42,57 @@ async def measure(rounds: int) -> list[Figure]:
             target=at_most(1.3),
         )
     ]
+
+
+async def with_azure(rounds: int) -> list[Figure]:
+    """The same with Azure's adapters: the event is committed when the AMQP server has it. None where there is no Java."""
+    if why := missing():
+        print(f"  not measured: {why}")
+        return []
+    artemis = await asyncio.to_thread(Artemis, list(QUEUES))
+    try:
+        times = [await _start_azure(artemis) for _ in range(1 + rounds + MORE_ROUNDS)]
+    finally:
+        artemis.stop()
+    ours, bare = zip(*times[1:], strict=True)
+    return [
+        Figure(
+            name="a fresh process on Azure's adapters to its first webhook, sent",
+            unit="ms",
+            ours=tuple(one * 1000 for one in ours),
+            peer=tuple(one * 1000 for one in bare),
+            peer_name="bare app with both SDKs",
+            target=at_most(1.3),
+        )
+    ]
+
+
+async def _start_azure(artemis: Artemis) -> tuple[float, float]:
+    """Ours, and the bare one's."""
+    artemis.forget()
+    port, url = free_port(), f"http://{LOOPBACK}:"
+    async with folder() as home:
+        ours = await _first_answer(
+            python("-m", "benchmarks.azure_functions", str(port)),
+            env={
+                **praxos.settings(home=home, port=port, bot_api=f"{url}9"),
+                "PRAXOS_QUEUE": "servicebus",
+                "PRAXOS_STORE": "cosmos",
+                "PRAXOS_COSMOS_ENDPOINT": f"{url}9",
+                "ServiceBusConnection": artemis.connection_string,
+            },
+            url=f"{url}{port}/api/webhooks/telegram",
+            committed=lambda: len(artemis.transfers(INBOUND)),
+        )
+    artemis.forget()
+    port = free_port()
+    bare = await _first_answer(
+        python("-m", "benchmarks.bare.service_bus", artemis.connection_string, INBOUND, str(port)),
+        env=environment(),
+        url=f"{url}{port}/api/webhook",
+        committed=lambda: len(artemis.transfers(INBOUND)),
+    )
+    return ours, bare
 
 
 async def _start_praxos() -> float:
