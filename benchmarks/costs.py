@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks import telegram
-from benchmarks.azure_deployment import AzureDeployment, deployed
-from benchmarks.processes import NotStarted
+from benchmarks.cosmos_requests import CosmosRequests
+from benchmarks.processes import folder
 from benchmarks.report import Figure, Target, at_most
+from shared.topology import QUEUES
+from tests.fakes.artemis import Artemis, missing
+from tests.fakes.azure_deployment import AzureDeployment, deployed
 
 STORE_BUDGET = 12
 SEND_BUDGET = 4
@@ -38,28 +42,44 @@ EXCHANGES = {
 
 async def measure(rounds: int) -> list[Figure]:
     """Each exchange so often, after one that warms up. Without Java there is no AMQP server, and no figure."""
-    try:
-        async with telegram.BotApi() as bot_api, deployed(bot_api.url) as praxos:
-            await praxos.say("good morning")
-            costs = {name: [await _cost(praxos, texts) for _ in range(rounds)] for name, texts in EXCHANGES.items()}
-    except NotStarted as why:
+    if why := missing():
         print(f"  not measured: {why}")
         return []
+    artemis = await asyncio.to_thread(Artemis, list(QUEUES))
+    try:
+        costs = await _costs(artemis, rounds)
+    finally:
+        artemis.stop()
     for name, found in costs.items():
         print(f"  {name}: {_in_words(found[-1])}")
     return _figures(costs)
 
 
-async def _cost(praxos: AzureDeployment, texts: Sequence[str]) -> Cost:
-    before, sends, secrets = praxos.requests.kinds.copy(), praxos.sends, praxos.secrets
-    units, charged = praxos.requests.units, praxos.requests.charged
+async def _costs(artemis: Artemis, rounds: int) -> dict[str, list[Cost]]:
+    settings = {"TELEGRAM_BOT_TOKEN": telegram.TOKEN, "TELEGRAM_WEBHOOK_SECRET": telegram.SECRET}
+    async with (
+        telegram.BotApi() as bot_api,
+        folder() as home,
+        deployed(home, artemis=artemis, TELEGRAM_API_BASE=bot_api.url, **settings) as praxos,
+    ):
+        requests = await CosmosRequests.of(praxos.app)
+        await _cost(praxos, requests, ["good morning"])
+        return {
+            name: [await _cost(praxos, requests, texts) for _ in range(rounds)] for name, texts in EXCHANGES.items()
+        }
+
+
+async def _cost(praxos: AzureDeployment, requests: CosmosRequests, texts: Sequence[str]) -> Cost:
+    before, sends, secrets = requests.kinds.copy(), praxos.sends, praxos.secrets
+    units, charged = requests.units, requests.charged
+    headers = {name.lower(): value for name, value in telegram.HEADERS.items()}
     for text in texts:
-        await praxos.say(text)
+        await praxos.post(telegram.update(0, text), headers)
     return Cost(
-        requests=praxos.requests.kinds - before,
+        requests=requests.kinds - before,
         sends=praxos.sends - sends,
         secrets=praxos.secrets - secrets,
-        units=praxos.requests.units - units if praxos.requests.charged > charged else None,
+        units=requests.units - units if requests.charged > charged else None,
     )
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from shared.topology import QUEUES
 from tests.fakes import certificates
+from tests.fakes.artemis import Artemis, missing
 from tests.fakes.azurite import Azurite, serving
 from tests.fakes.ports import free_port
 from tests.redis_process import RedisProcess
@@ -187,3 +189,20 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPro
         for node in (one, other):
             node.until(lambda node=node: "cluster_state:ok" in node.ask("CLUSTER", "INFO"))
         yield one
+
+
+@pytest.fixture(scope="session")
+def artemis_server() -> Iterator[Artemis]:
+    """An AMQP server with the queues of the topology for this worker."""
+    if why := missing():
+        pytest.skip(why)
+    server = Artemis(list(QUEUES))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def artemis(artemis_server: Artemis) -> Artemis:
+    """The server, with nothing on it and without faults."""
+    artemis_server.forget()
+    return artemis_server

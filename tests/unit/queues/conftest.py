@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from shared.queues.service_bus import ServiceBusQueue
 from shared.queues.service_bus_settings import ServiceBusSettings
-from shared.topology import QUEUES
-from tests.fakes.artemis import Artemis, missing
 from tests.fakes.service_bus import ArtemisNamespace, Namespace, RealNamespace
 from tests.redis_process import RedisProcess
 from tests.unit.queues.redis_kit import Place
@@ -29,21 +27,6 @@ NO_NAMESPACE = (
     "SERVICEBUS_CONNECTION names no namespace: set it to the connection string of one, or of the official emulator, "
     "with the queues of tests/fakes/service_bus_emulator.json"
 )
-
-
-@pytest.fixture(scope="session")
-def running() -> Iterator[Artemis]:
-    if why := missing():
-        pytest.skip(why)
-    artemis = Artemis(list(QUEUES))
-    yield artemis
-    artemis.stop()
-
-
-@pytest.fixture
-def artemis(running: Artemis) -> Artemis:
-    running.forget()
-    return running
 
 
 @pytest.fixture(params=["artemis", "servicebus"])

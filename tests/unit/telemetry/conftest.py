@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from shared.telemetry import metrics, spans
 from shared.telemetry.measuring import OpenTelemetryMeters
 from shared.telemetry.recording import OpenTelemetrySpans
+from tests.fakes.spans import Seen
 
 
 class Recorded:
@@ -32,6 +33,21 @@ class Recorded:
     def span(self, name: str) -> ReadableSpan:
         [found] = [one for one in self._spans.get_finished_spans() if one.name == name]
         return found
+
+    def seen(self) -> list[Seen]:
+        """Every span that has ended, the earliest begun first."""
+        ended = sorted(self._spans.get_finished_spans(), key=lambda one: one.start_time or 0)
+        return [
+            Seen(
+                trace=f"{one.context.trace_id:032x}",
+                id=f"{one.context.span_id:016x}",
+                parent=f"{one.parent.span_id:016x}" if one.parent else "",
+                name=one.name,
+                attributes=dict(one.attributes or {}),
+                links=[f"{link.context.trace_id:032x}" for link in one.links],
+            )
+            for one in ended
+        ]
 
     def points(self, name: str) -> list[tuple[dict[str, object], float]]:
         """The attributes and the value, or the sum, of each point of a metric."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
-from benchmarks import telegram
-from benchmarks.cosmos_requests import CosmosRequests
-from benchmarks.processes import NotStarted, folder
 from shared.app import App
 from shared.messages import Bell
 from shared.ports import WebhookRequest
 from shared.topology import BACKGROUND, DEAD_LETTERS, INBOUND, OUTBOUND, QUEUES, TURNS
 from tests.fakes import certificates, key_vault
-from tests.fakes.artemis import Arrived, Artemis, missing
+from tests.fakes.artemis import Arrived, Artemis
 from tests.fakes.cosmos.front import KEY, Front
 from tests.fakes.orchestrations import FakeOrchestrations
+
+T = TypeVar("T")
 
 ENDPOINT, ENDPOINT_KEY = "COSMOS_ENDPOINT", "COSMOS_KEY"
 """A real account, or an emulator, to ask in place of our own front."""
@@ -27,9 +29,10 @@ ENDPOINT, ENDPOINT_KEY = "COSMOS_ENDPOINT", "COSMOS_KEY"
 class AzureDeployment:
     """An App whose store, queues and secrets are Azure's SDKs; it is handed what it sends, as the Functions host does."""
 
-    def __init__(self, app: App, *, artemis: Artemis, vault: key_vault.KeyVault, requests: CosmosRequests) -> None:
+    def __init__(self, app: App, *, artemis: Artemis, vault: key_vault.KeyVault) -> None:
         self.app = app
-        self.requests = requests
+        self.sent: list[tuple[str, Arrived]] = []
+        """Every message that was handed on, and the queue that it came from."""
         self._artemis = artemis
         self._vault = vault
         self._seen = dict.fromkeys(QUEUES, 0)
@@ -47,14 +50,10 @@ class AzureDeployment:
         """Requests to the vault so far."""
         return len(self._vault.calls)
 
-    async def say(self, text: str) -> None:
-        """Post a message to the webhook, and hand on what comes of it until nothing more does."""
-        await self._post(telegram.update(0, text))
-
-    async def _post(self, body: bytes) -> None:
-        headers = {name.lower(): value for name, value in telegram.HEADERS.items()}
+    async def post(self, body: bytes, headers: dict[str, str]) -> None:
+        """Post an update to Telegram's webhook, and hand on what comes of it until nothing more does."""
         request = WebhookRequest(method="POST", url="/api/webhooks/telegram", headers=headers, query={}, body=body)
-        response = await self.app.webhooks.handle(name="telegram", request=request)
+        response = await _apart(self.app.webhooks.handle(name="telegram", request=request))
         if response.status != 200:
             raise RuntimeError(f"the webhook answered {response.status}")
         await self._settle()
@@ -63,10 +62,10 @@ class AzureDeployment:
         while True:
             arrived = self._arrived()
             for queue, message in arrived:
-                await self._handle(queue, message.body)
+                await _apart(self._handle(queue, message.body))
             if arrived:
                 continue
-            if await self._orchestrations.look(self.app.runs) is None and not await self._pass():
+            if await _apart(self._orchestrations.look(self.app.runs)) is None and not await self._pass():
                 return
 
     def _arrived(self) -> list[tuple[str, Arrived]]:
@@ -79,6 +78,7 @@ class AzureDeployment:
             self._seen[queue] = len(transfers)
         found = [(queue, message) for at, queue, message in self._later if at <= now]
         self._later = [one for one in self._later if one[0] > now]
+        self.sent += found
         return found
 
     async def _pass(self) -> bool:
@@ -99,36 +99,36 @@ class AzureDeployment:
         await stages[queue]()(body)
 
 
+async def _apart(work: Awaitable[T]) -> T:
+    """Do it as an invocation of its own, which knows nothing of the one before."""
+
+    async def alone() -> T:
+        return await work
+
+    return await asyncio.get_running_loop().create_task(alone(), context=contextvars.Context())
+
+
 @asynccontextmanager
-async def deployed(bot_api: str) -> AsyncIterator[AzureDeployment]:
-    """One, on servers of this machine, or on the account that the environment names. Raises NotStarted without Java."""
-    if why := missing():
-        raise NotStarted(why)
+async def deployed(home: Path, *, artemis: Artemis, **environ: str) -> AsyncIterator[AzureDeployment]:
+    """One, on servers of this machine and a given AMQP server, or on the Cosmos DB account that the environment names."""
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(folder())
         vault = await stack.enter_async_context(key_vault.serving(certificates.for_loopback(home)))
-        artemis = await asyncio.to_thread(Artemis, list(QUEUES))
-        stack.callback(artemis.stop)
         endpoint, key = os.environ.get(ENDPOINT, ""), os.environ.get(ENDPOINT_KEY, "")
         if not endpoint:
             front = Front(home / "cosmos")
             [endpoint], key = await front.start(), KEY
             stack.push_async_callback(front.stop)
-        app = App(
-            environ={
-                "PRAXOS_HOME": str(home),
-                "PRAXOS_MODEL": "demo",
-                "PRAXOS_STORE": "cosmos",
-                "PRAXOS_COSMOS_ENDPOINT": endpoint,
-                "PRAXOS_COSMOS_KEY": key,
-                "PRAXOS_QUEUE": "servicebus",
-                "ServiceBusConnection": artemis.connection_string,
-                "TELEGRAM_BOT_TOKEN": telegram.TOKEN,
-                "TELEGRAM_WEBHOOK_SECRET": telegram.SECRET,
-                "TELEGRAM_API_BASE": bot_api,
-            }
-        )
+        azure = {
+            "PRAXOS_HOME": str(home),
+            "PRAXOS_MODEL": "demo",
+            "PRAXOS_STORE": "cosmos",
+            "PRAXOS_COSMOS_ENDPOINT": endpoint,
+            "PRAXOS_COSMOS_KEY": key,
+            "PRAXOS_QUEUE": "servicebus",
+            "ServiceBusConnection": artemis.connection_string,
+        }
+        app = App(environ={**azure, **environ})
         # The vault of this machine has a certificate and a token of its own, which no setting is for.
         app.__dict__["secrets"] = key_vault.secrets(vault, app.clock)
         stack.push_async_callback(app.close)
-        yield AzureDeployment(app, artemis=artemis, vault=vault, requests=await CosmosRequests.of(app))
+        yield AzureDeployment(app, artemis=artemis, vault=vault)
