@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from shared.clock import SystemClock
 from shared.messages import Conflict, QueueUnavailable, Refused
-from shared.ports import Clock, Parts, QueueMessage, Received, Remark
+from shared.ports import Clock, Parts, QueueDepth, QueueMessage, Received, Remark
 from shared.queues import limits
 from shared.queues.paths import QueuePath, paths
 from shared.queues.redis_durability import Durability
@@ -258,6 +258,14 @@ class RedisBroker:
         return _Found(something=bool(something), due=due_time(due, now, before))
 
     # --- the rest
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        """How much waits in each queue. Raises QueueUnavailable."""
+        from shared.queues import redis_depths  # for operators
+
+        before = self._clock.now()
+        replies = [await self._run("depth", queue, "", redis_depths.SESSIONS) for queue in self._queues]
+        return [redis_depths.depth(queue, each, before) for queue, each in zip(self._queues, replies, strict=True)]
 
     async def examine(self) -> Sequence[Remark]:
         """What the server's own settings mean for what Praxos promises. Raises QueueUnavailable."""

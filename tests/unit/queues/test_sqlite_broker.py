@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from shared.ports import QueueMessage
 from shared.queues.sqlite import FILE, SqliteBroker
 from shared.settings import Sync
 from shared.steps import Step
-from shared.topology import BACKGROUND, INBOUND, QUEUES, TURNS
+from shared.topology import BACKGROUND, INBOUND, TURNS
 from tests.fakes.clock import ManualClock
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -168,36 +167,4 @@ async def test_a_burst_of_sends_shares_commits_and_keeps_its_order(tmp_path: Pat
     await asyncio.gather(*sends)
     received = await broker.receive(queue=TURNS, limit=500)
     assert [int(message.body) for message in received] == list(range(500))
-    await broker.close()
-
-
-# --- what waits
-
-
-async def test_depths_tell_what_waits_and_since_when(tmp_path: Path) -> None:
-    clock = ManualClock()
-    broker = SqliteBroker(path=tmp_path / FILE, sync=Sync.NORMAL, clock=clock)
-    start = clock.now()
-
-    async def depth(queue: str) -> tuple[int, datetime | None, int, int]:
-        [found] = [each for each in await broker.depths() if each.queue == queue]
-        return found.waiting, found.oldest, found.scheduled, found.dead_letters
-
-    assert [each.queue for each in await broker.depths()] == list(QUEUES)
-    assert await depth(TURNS) == (0, None, 0, 0)
-    for name, session in (("a", "s"), ("b", "s"), ("c", "t")):
-        message = QueueMessage(body=b"", id=name, session=session)
-        await broker.send(step=Step.ENQUEUE, queue=INBOUND, messages=[message])
-        clock.pass_(seconds=10)
-    later = QueueMessage(body=b"", id="later", enqueue_at=start + timedelta(seconds=60))
-    await broker.send(step=Step.RING_TURN, queue=TURNS, messages=[later])
-
-    assert await depth(INBOUND) == (3, start, 0, 0)
-    assert await depth(TURNS) == (0, None, 1, 0)
-    clock.pass_(seconds=100)
-    assert await depth(TURNS) == (1, start + timedelta(seconds=60), 0, 0), "due, though nobody has looked"
-    [due] = await broker.receive(queue=TURNS, limit=1)
-    assert await depth(TURNS) == (1, start + timedelta(seconds=60), 0, 0), "what is being handled counts"
-    await broker.dead_letter(message=due, reason="r", description="d")
-    assert await depth(TURNS) == (0, None, 0, 1)
     await broker.close()
