@@ -16,7 +16,7 @@ from pathlib import Path
 from shared import registry
 from shared.access.tool_policy import ToolPolicy
 from shared.app import App
-from shared.messages import PraxosError, SettingError
+from shared.messages import PraxosError, QueueUnavailable, SettingError
 from shared.ports import Examinable
 from shared.settings import Access, Settings, Sync
 
@@ -158,6 +158,8 @@ async def _queues(app: App) -> Finding:
     try:
         found = await depths(app.queue, now=app.clock.now())
     except PraxosError as error:
+        if isinstance(error, QueueUnavailable) and isinstance(app.queue, Examinable):  # its examination has said why
+            return Finding(Mark.NOTE, "queues", "how much waits is not known while the queue is away")
         return Finding(Mark.NOTE, "queues", str(error))
     waiting = [line for line in map(sentence, found.queues) if line]
     return Finding(Mark.NOTE if waiting else Mark.GOOD, "queues", "; ".join(waiting) or "empty")
