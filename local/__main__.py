@@ -6,7 +6,9 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,40 +20,49 @@ def main(argv: list[str] | None = None) -> int:
     # Both save a tenth of a cold start: nothing is garbage yet, and no plug-in of pydantic is looked for on the disk.
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = _parser(given[:1]).parse_args(given)
     code: int = import_module(arguments.module).main(arguments)
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    from local.roles import ROLES
-
+def _parser(called: Sequence[str]) -> argparse.ArgumentParser:
+    """Of the command that is called; of all, for the list of them, where that is none of them."""
     parser = argparse.ArgumentParser(prog="python -m local", description="Praxos on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in [name for name in _COMMANDS if name in called] or _COMMANDS:
+        _COMMANDS[name](commands)
+    return parser
 
-    up = commands.add_parser("up", help="start the assistant and print the address of its chat page")
-    up.add_argument("--role", choices=ROLES, help="run one scale group in a process of its own, on the same data")
-    up.set_defaults(module="local.up")
 
-    chat = commands.add_parser("chat", help="talk in this terminal to an assistant that runs")
-    chat.add_argument("words", nargs="*", help="say this, print the answer and end")
-    chat.add_argument("--url", default="", help="where it runs, if not at PRAXOS_PORT on this machine")
-    chat.set_defaults(module="local.chat")
+def _add_up(commands: _Commands) -> None:
+    from local.roles import ROLES
 
-    doctor = commands.add_parser("doctor", help="say what is configured, what is missing and how to fix it")
-    doctor.set_defaults(module="local.doctor")
+    parser = commands.add_parser("up", help="start the assistant and print the address of its chat page")
+    parser.add_argument("--role", choices=ROLES, help="run one scale group in a process of its own, on the same data")
+    parser.set_defaults(module="local.up")
 
-    _add_dead_letters(commands)
-    _add_trace(commands)
 
-    channels = commands.add_parser("channels", help="set up a chat platform").add_subparsers(
-        required=True, metavar="ACTION"
+def _add_chat(commands: _Commands) -> None:
+    parser = commands.add_parser("chat", help="talk in this terminal to an assistant that runs")
+    parser.add_argument("words", nargs="*", help="say this, print the answer and end")
+    parser.add_argument("--url", default="", help="where it runs, if not at PRAXOS_PORT on this machine")
+    parser.set_defaults(module="local.chat")
+
+
+def _add_doctor(commands: _Commands) -> None:
+    parser = commands.add_parser("doctor", help="say what is configured, what is missing and how to fix it")
+    parser.set_defaults(module="local.doctor")
+
+
+def _add_channels(commands: _Commands) -> None:
+    parser = commands.add_parser("channels", help="set up a chat platform")
+    setup = parser.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "setup", help="register the webhook with the platform"
     )
-    setup = channels.add_parser("setup", help="register the webhook with the platform")
     setup.add_argument("channel", choices=("telegram",))
     setup.add_argument("--url", required=True, help="the public address of this assistant, such as https://example.org")
     setup.set_defaults(module="local.channels")
-    return parser
 
 
 def _add_dead_letters(commands: _Commands) -> None:
@@ -87,6 +98,18 @@ def _add_trace(commands: _Commands) -> None:
     parser.add_argument("--html", default="", metavar="FILE", help="write it as a picture: a page for a browser")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.set_defaults(module="local.trace")
+
+
+_COMMANDS: Mapping[str, Callable[[_Commands], None]] = MappingProxyType(
+    {
+        "up": _add_up,
+        "chat": _add_chat,
+        "doctor": _add_doctor,
+        "dead-letters": _add_dead_letters,
+        "trace": _add_trace,
+        "channels": _add_channels,
+    }
+)
 
 
 def _limit(text: str) -> int:

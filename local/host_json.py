@@ -1,7 +1,6 @@
 """What of host.json the embedded host keeps to; the names and defaults are the Functions host's own."""
 
-from __future__ import annotations
-
+# No annotations from the future: pydantic would compile each from its text, at every start.
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal

@@ -33,7 +33,7 @@ _ORCHESTRATOR_ARGUMENT = "context"
 """Azure's worker takes no other name (`azure_functions_runtime`): it looks at the function that the decorator made."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class HttpFunction:
     """A function that answers HTTP requests. `methods` empty: all of them."""
 
@@ -47,7 +47,7 @@ class HttpFunction:
     """The argument that takes a Durable client, of a function that has one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class QueueFunction:
     """A function that handles the messages of a queue or of a dead-letter queue."""
 
@@ -64,7 +64,7 @@ class QueueFunction:
         return self.queue.endswith(DEAD_LETTER_SUFFIX)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class TimerFunction:
     """A function that runs by a schedule, in UTC as in Azure."""
 
@@ -77,7 +77,7 @@ class TimerFunction:
     client: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class OrchestratorFunction:
     """A function that an orchestration replays. It is `known_as` a name of its own to those who start it."""
 
@@ -88,7 +88,7 @@ class OrchestratorFunction:
     client: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ActivityFunction:
     """A function that does a piece of an orchestration's work, `known_as` a name of its own to orchestrators."""
 

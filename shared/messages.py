@@ -1,7 +1,6 @@
 """The domain's words: what comes in, what goes out, and the errors between."""
 
-from __future__ import annotations
-
+# No annotations from the future: pydantic would compile each from its text, at every start.
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,6 @@
 """The settings, read from the environment once. Plain pydantic: pydantic-settings costs a tenth of a second at a cold start."""
 
-from __future__ import annotations
-
+# No annotations from the future: pydantic would compile each from its text, at every start.
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path

@@ -1,7 +1,6 @@
 """What the Telegram channel is set to."""
 
-from __future__ import annotations
-
+# No annotations from the future: pydantic would compile each from its text, at every start.
 import re
 
 from pydantic import Field, SecretStr, field_validator

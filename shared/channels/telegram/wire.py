@@ -1,7 +1,6 @@
 """The part of Telegram's update that is read, field for field as the Bot API names it. What else comes is ignored."""
 
-from __future__ import annotations
-
+# No annotations from the future: pydantic would compile each from its text, at every start.
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -166,12 +165,8 @@ class Content(Wire):
     contact: Contact | None = None
     dice: Dice | None = None
     poll: Poll | None = None
-
-
-class Replied(Content):
-    """The message that a message replies to. In a topic, that may only be the notice which opened the topic."""
-
     forum_topic_created: object = None
+    """In a topic, every message replies at least to the notice which opened the topic, and says this of it."""
 
 
 class Message(Content):
@@ -185,7 +180,7 @@ class Message(Content):
     is_topic_message: bool = False
     is_automatic_forward: bool = False
     forward_origin: Origin | None = None
-    reply_to_message: Replied | None = None
+    reply_to_message: Content | None = None
     quote: Quote | None = None
 
 
