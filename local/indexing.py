@@ -33,6 +33,7 @@ _ORCHESTRATOR_ARGUMENT = "context"
 """Azure's worker takes no other name (`azure_functions_runtime`): it looks at the function that the decorator made."""
 
 
+# Neither frozen nor compared by value: that would be a millisecond and a half of every start.
 @dataclass(slots=True, eq=False)
 class HttpFunction:
     """A function that answers HTTP requests. `methods` empty: all of them."""

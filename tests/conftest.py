@@ -54,10 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--share", type=float, default=1.0, help="run this random share of the tests in tests/crash")
     group.addoption(
         "--store",
-        choices=("sqlite", "cosmos", "lagging"),
+        choices=("sqlite", "cosmos", "lagging", "service"),
         default="sqlite",
         help="what the hosts of pipeline and crash tests stand on; lagging (pipeline only): Cosmos DB's protocol, with a"
-        " process for each scale group that sees what others wrote half a second late",
+        " process for each scale group that sees what others wrote half a second late; service: the account of"
+        " COSMOS_ENDPOINT and COSMOS_KEY, where each test makes a database and deletes it",
     )
     group.addoption("--seed", type=int, default=None, help="the seed of that choice, and of what is random in them")
     group.addoption(
@@ -70,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from tests.fakes.cosmos import beside  # loads the adapter: only once the environment is clean
 
     beside.choose(config.option.store)
+    if beside.chosen() is beside.Kind.SERVICE and not os.environ.get("COSMOS_ENDPOINT"):
+        raise pytest.UsageError("--store service: COSMOS_ENDPOINT and COSMOS_KEY name no account")
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(2**32)
 

@@ -149,7 +149,7 @@ def _plain_environment() -> dict[str, str]:
 
 
 def _serve() -> None:
-    for name in (*LOADED, *(beside.MODULES if sys.argv[1:] == ["cosmos"] else ())):
+    for name in (*LOADED, *(beside.MODULES if sys.argv[1:] != [beside.Kind.SQLITE] else ())):
         import_module(name)
     gc.freeze()
     children: set[int] = set()

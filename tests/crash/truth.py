@@ -31,6 +31,7 @@ from tests.crash.traffic import Said, conversation
 from tests.crash.webhooks import Webhooks
 from tests.fakes import cosmos
 from tests.fakes.cosmos import beside
+from tests.fakes.cosmos.looking import look
 from tests.fakes.telegram import FakeTelegram
 
 KINDS = ("entry", "run", "part", "dead_letter", "question", "effect")
@@ -48,8 +49,8 @@ ANSWERS = (":reply", ":answer")
 
 def open_store(home: Path) -> Store:
     """The store of a data folder, for a process beside the host's."""
-    if front := beside.address(home):
-        return cosmos.store(front)
+    if database := beside.database(home):
+        return cosmos.store(database.url, key=database.key, database=database.name)
     settings = Settings(home=home)
     return build_store(
         Parts(settings=settings, environ={}, clock=SystemClock(), http=_none, files=_none, secrets=_none)
@@ -263,17 +264,12 @@ def _wrong_order(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]
 def _wrong_pages(home: Path) -> list[str]:
     """On each web page, every message is followed by its reply, once, and the numbers have no gap."""
     found = []
-    connection = sqlite3.connect(f"file:{home / 'store.db'}?mode=ro", uri=True)
-    try:
-        rows = connection.execute("SELECT partition, body FROM document WHERE kind = 'page' ORDER BY partition, n")
-        for partition, items in groupby(rows.fetchall(), key=itemgetter(0)):
-            page = [PageItem.model_validate_json(body) for _, body in items]
-            said = [item.text for item in page if item.role is PageRole.PERSON]
-            replies = [echoed(item.text) for item in page if item.role is PageRole.ASSISTANT]
-            if said != replies or [item.n for item in page] != list(range(1, len(page) + 1)):
-                found.append(f"page {partition}: {[(item.n, item.role, item.text) for item in page]}")
-    finally:
-        connection.close()
+    for partition, items in groupby(look(home, "page"), key=itemgetter(0)):
+        page = [PageItem.model_validate(body) for _, body in items]
+        said = [item.text for item in page if item.role is PageRole.PERSON]
+        replies = [echoed(item.text) for item in page if item.role is PageRole.ASSISTANT]
+        if said != replies or [item.n for item in page] != list(range(1, len(page) + 1)):
+            found.append(f"page {partition}: {[(item.n, item.role, item.text) for item in page]}")
     return found
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ from local.roles import ROLES
 from tests.fakes import telegram_updates as updates
 from tests.fakes.cosmos import beside
 from tests.fakes.cosmos.beside import Beside
+from tests.fakes.cosmos.looking import look
 from tests.fakes.ports import free_port
 from tests.fakes.telegram import FakeTelegram
 
@@ -64,7 +63,7 @@ class Deployment:
         self, *arguments: str, program: tuple[str, ...] = UP, **settings: str
     ) -> asyncio.subprocess.Process:
         """Start a host and wait until it says that it is ready."""
-        lagging = beside.chosen() == "lagging"
+        lagging = beside.chosen() is beside.Kind.LAGGING
         async with self._starting:
             if self._store is None:
                 clients, lag = (MOST_CLIENTS, beside.LAG_SECONDS) if lagging else (1, 0.0)
@@ -96,11 +95,15 @@ class Deployment:
             await process.wait()
         self._processes.clear()
 
+    async def forget(self) -> None:
+        """End the store, once no host runs."""
+        if self._store:
+            await self._store.stop()
+
     async def end(self) -> None:
         """Kill what still runs and let go of the client."""
         await self.kill()
-        if self._store:
-            await self._store.stop()
+        await self.forget()
         if self._http:
             await self._http.close()
 
@@ -172,33 +175,19 @@ class Deployment:
 
     def count(self, kind: str, **fields: object) -> int:
         """How many documents of a kind there are, with these fields."""
-        conditions = "".join(f" AND json_extract(body, '$.{name}') = ?" for name in fields)
-        connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
-        try:
-            statement = f"SELECT count(*) FROM document WHERE kind = ?{conditions}"
-            return int(connection.execute(statement, (kind, *fields.values())).fetchone()[0])
-        finally:
-            connection.close()
+        wanted = fields.items()
+        return sum(all(body.get(name) == value for name, value in wanted) for _, body in look(self.home, kind))
 
     def documents(self, kind: str, *, chat: int = 7) -> list[dict[str, Any]]:
         """The documents of a kind in a chat's conversation, in the order in which they came."""
-        connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
-        try:
-            statement = "SELECT body FROM document WHERE kind = ? AND partition LIKE ? ORDER BY rowid"
-            rows = connection.execute(statement, (kind, f"%:telegram:{updates.BOT_ID}:{chat}")).fetchall()
-            return [json.loads(body) for (body,) in rows]
-        finally:
-            connection.close()
+        conversation = f":telegram:{updates.BOT_ID}:{chat}"
+        return [body for partition, body in look(self.home, kind) if partition.endswith(conversation)]
 
     def leases(self) -> int:
         """How many leases the hosts hold that run now."""
-        connection = sqlite3.connect(f"file:{self.home / 'store.db'}?mode=ro", uri=True)
-        try:
-            statement = "SELECT count(*) FROM document WHERE json_extract(body, '$.lease.owner') LIKE ?"
-            held = [connection.execute(statement, (f"%/{process.pid}/%",)).fetchone() for process in self._processes]
-            return sum(int(count) for (count,) in held)
-        finally:
-            connection.close()
+        running = [f"/{process.pid}/" for process in self._processes]
+        owners = [(body.get("lease") or {}).get("owner") or "" for _, body in look(self.home, "conversation")]
+        return sum(any(pid in owner for pid in running) for owner in owners)
 
 
 def promised(seconds: float) -> float:
@@ -206,7 +195,7 @@ def promised(seconds: float) -> float:
 
     With `--store lagging` ten processes share the machine, and each hop sees the one before it late: there it comes at all.
     """
-    return SOON if beside.chosen() == "lagging" else seconds
+    return SOON if beside.chosen() is beside.Kind.LAGGING else seconds
 
 
 async def until(condition: Callable[[], object], *, seconds: float = SOON, what: Callable[[], str]) -> None:

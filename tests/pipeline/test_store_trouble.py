@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from tests.fakes.cosmos import beside
 from tests.fakes.cosmos.front import KEY, Front
 from tests.fakes.faulty_proxy import Fault, FaultyProxy
 from tests.pipeline.deployment import Deployment, until
@@ -25,8 +26,9 @@ PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture
-async def proxy(deployment: Deployment) -> AsyncIterator[FaultyProxy]:
-    """On the way to a front of the deployment's own folder."""
+async def proxy(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FaultyProxy]:
+    """On the way to a front of the deployment's own folder, whatever `--store` says."""
+    monkeypatch.setattr(beside, "_chosen", beside.Kind.SQLITE)
     front = Front(deployment.home)
     [url] = await front.start()
     async with FaultyProxy(url).running() as opened:

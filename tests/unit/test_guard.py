@@ -30,21 +30,36 @@ def test_a_process_that_a_test_starts_is_held_to_it():
     assert "LiveCall: a test tried to reach 'praxos.example'" in done.stderr
 
 
-def test_only_the_namespace_that_was_named_can_be_reached_and_only_by_amqp():
-    script = (
-        "import sys\n"
-        "for event, *what in (\n"
-        "    ('socket.getaddrinfo', 'mine.example', 5671), ('socket.connect', None, ('192.0.2.1', 5671)),\n"
-        "    ('socket.getaddrinfo', 'other.example', 5671), ('socket.connect', None, ('192.0.2.1', 443)),\n"
-        "):\n"
-        "    try: sys.audit(event, *what)\n"
-        "    except RuntimeError: print('refused')\n"
-        "    else: print('allowed')\n"
+NAMESPACE = {"SERVICEBUS_CONNECTION": "Endpoint=sb://mine.example/;SharedAccessKeyName=k"}
+ACCOUNT = {"COSMOS_ENDPOINT": "https://mine.example:444/"}
+ASKED = """
+import sys
+for name, port in (("mine.example", 5671), ("mine-westeurope.example", 444), ("other.example", 5671), ("", 443)):
+    try:
+        sys.audit("socket.getaddrinfo", name, port)
+        sys.audit("socket.connect", None, ("192.0.2.1", port))
+    except RuntimeError:
+        print("refused")
+    else:
+        print("allowed")
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "answers"),
+    [
+        (NAMESPACE, ["allowed", "refused", "refused", "refused"]),
+        (ACCOUNT, ["refused", "allowed", "refused", "refused"]),
+        (NAMESPACE | ACCOUNT, ["allowed", "allowed", "refused", "refused"]),
+        ({"SERVICEBUS_CONNECTION": "Endpoint=sb:///", "COSMOS_ENDPOINT": "https://"}, ["refused"] * 4),
+        ({}, ["refused"] * 4),
+    ],
+)
+def test_only_what_was_named_can_be_reached(named: dict[str, str], answers: list[str]):
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED], capture_output=True, text=True, env={**os.environ, **named}, check=True
     )
-    for named, answers in (("mine.example", ["allowed", "allowed", "refused", "refused"]), ("", ["refused"] * 4)):
-        environ = {**os.environ, "SERVICEBUS_CONNECTION": f"Endpoint=sb://{named}/;SharedAccessKeyName=k"}
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ)
-        assert done.stdout.split() == answers
+    assert done.stdout.split() == answers
 
 
 def test_this_machine_can_be_reached():

@@ -13,7 +13,7 @@ import pytest
 from shared.storage.cosmos import CosmosStore
 from shared.storage.cosmos_account import CosmosAccount, CosmosSettings
 from shared.storage.cosmos_agent import CosmosCheckpoints, CosmosMemoryStore
-from tests.fakes.cosmos.front import KEY, Front
+from tests.fakes.cosmos.front import DATABASE, KEY, Front
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def service() -> Service:
     return Service(url, os.environ.get("COSMOS_KEY", ""))
 
 
-def account(url: str, *, key: str = KEY) -> CosmosAccount:
+def account(url: str, *, key: str = KEY, database: str = DATABASE) -> CosmosAccount:
     """A client of its own."""
-    environ = {"PRAXOS_COSMOS_ENDPOINT": url, "PRAXOS_COSMOS_KEY": key}
+    environ = {"PRAXOS_COSMOS_ENDPOINT": url, "PRAXOS_COSMOS_KEY": key, "PRAXOS_COSMOS_DATABASE": database}
     return CosmosAccount(settings=CosmosSettings.from_environ(environ), environ=environ).join()
 
 
@@ -66,6 +66,6 @@ def memory(url: str, *, key: str = KEY) -> CosmosMemoryStore:
     return CosmosMemoryStore(account(url, key=key), "memory")
 
 
-def store(url: str, *, key: str = KEY) -> CosmosStore:
+def store(url: str, *, key: str = KEY, database: str = DATABASE) -> CosmosStore:
     """The Store port on a client of its own."""
-    return CosmosStore(account(url, key=key), "documents")
+    return CosmosStore(account(url, key=key, database=database), "documents")

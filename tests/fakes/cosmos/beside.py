@@ -1,14 +1,16 @@
-"""The front as a process beside the hosts of a test: chosen with `--store cosmos`, it outlives every kill."""
+"""What the hosts of a test stand on, as `--store` chose it: beside them, so it outlives every kill."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from tests.fakes.cosmos.front import KEY
+if TYPE_CHECKING:
+    from tests.fakes.cosmos.own_database import Database
 
 ROOT = Path(__file__).resolve().parents[3]
 STARTED = 60.0
@@ -17,24 +19,37 @@ LAG_SECONDS = 0.5
 MODULES = ("azure.cosmos.aio", "shared.storage.cosmos", "shared.storage.cosmos_saver")
 """What a host on Cosmos DB loads."""
 
-_chosen = "sqlite"
-_fronts: dict[Path, str] = {}
+
+class Kind(StrEnum):
+    """What `--store` chooses from."""
+
+    SQLITE = "sqlite"
+    COSMOS = "cosmos"
+    """Our front, in a process of its own."""
+    LAGGING = "lagging"
+    """The same; each client sees late what the others wrote."""
+    SERVICE = "service"
+    """A database of its own on the account of COSMOS_ENDPOINT, for each data folder."""
+
+
+_chosen = Kind.SQLITE
+_databases: dict[Path, Database] = {}
 
 
 def choose(store: str) -> None:
     """Which store the hosts of this test run work on."""
     global _chosen
-    _chosen = store
+    _chosen = Kind(store)
 
 
-def chosen() -> str:
+def chosen() -> Kind:
     """Which store the hosts of this test run work on."""
     return _chosen
 
 
-def address(folder: Path) -> str:
-    """Where the front of a data folder is; empty where its store is a file."""
-    return _fronts.get(folder, "")
+def database(folder: Path) -> Database | None:
+    """Where the store of a data folder is; None where it is a file."""
+    return _databases.get(folder)
 
 
 class Beside:
@@ -45,13 +60,17 @@ class Beside:
         self.others: list[dict[str, str]] = []
         """The settings of further clients, which have ports of their own."""
         self._process: asyncio.subprocess.Process | None = None
+        self._made: Database | None = None
 
     @classmethod
     async def start(cls, folder: Path, *, clients: int = 1, lag: float = 0.0) -> Self:
         """Start what the hosts need. With a lag, each client sees the others' writes so many seconds late."""
         made = cls()
-        if _chosen != "sqlite":
-            await made._front(folder, clients, lag)
+        match _chosen:
+            case Kind.COSMOS | Kind.LAGGING:
+                await made._front(folder, clients, lag)
+            case Kind.SERVICE:
+                await made._database(folder)
         return made
 
     def of_another_client(self) -> dict[str, str]:
@@ -59,6 +78,8 @@ class Beside:
         return self.others.pop() if self.others else self.settings
 
     async def _front(self, folder: Path, clients: int, lag: float) -> None:
+        from tests.fakes.cosmos.own_database import Database
+
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.fakes.cosmos.front", str(folder), *["0"] * clients, "--lag", str(lag)),
             cwd=ROOT,
@@ -68,12 +89,25 @@ class Beside:
         async with asyncio.timeout(STARTED):
             urls = [(await self._process.stdout.readline()).decode().strip() for _ in range(clients)]
         assert all(urls), "the front did not start"
-        _fronts[folder] = urls[0]
-        common = {"PRAXOS_STORE": "cosmos", "PRAXOS_COSMOS_KEY": KEY, "PRAXOS_COSMOS_LAG_SECONDS": str(lag)}
-        self.settings, *self.others = [{**common, "PRAXOS_COSMOS_ENDPOINT": url} for url in urls]
+        _databases[folder] = Database(urls[0])
+        late = {"PRAXOS_COSMOS_LAG_SECONDS": str(lag)}
+        self.settings, *self.others = [{**Database(url).settings, **late} for url in urls]
+
+    async def _database(self, folder: Path) -> None:
+        from tests.fakes import cosmos
+        from tests.fakes.cosmos import own_database
+
+        service = cosmos.service()
+        self._made = _databases[folder] = await own_database.make(service.url, key=service.key)
+        self.settings = dict(self._made.settings)
 
     async def stop(self) -> None:
         """End it."""
         if self._process and self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             await self._process.wait()
+        if self._made:
+            from tests.fakes.cosmos import own_database
+
+            await own_database.drop(self._made)
+            self._made = None

@@ -37,7 +37,8 @@ ACROSS_PARTITIONS = 1004
 class Front:
     """A database with the three containers, in a folder."""
 
-    def __init__(self, folder: Path, *, lag: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, lag: float = 0.0, database: str = DATABASE) -> None:
+        self._database = database
         folder.mkdir(parents=True, exist_ok=True)
         self.shelves = {
             name: Shelf(file=folder / file, paths=paths, lag=lag) for name, (file, paths) in CONTAINERS.items()
@@ -49,7 +50,7 @@ class Front:
     async def start(self, *ports: int) -> list[str]:
         """Listen on loopback ports, 0 for a free one; return their addresses."""
         app = web.Application(client_max_size=8 * 1024 * 1024)
-        app.router.add_route("*", "/{tail:.*}", self._answer)
+        app.router.add_route("*", "/{tail:.*}", self.answer)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         for port in ports or (0,):
@@ -63,7 +64,8 @@ class Front:
         for shelf in self.shelves.values():
             await shelf.close()
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
+        """Any request."""
         try:
             return await self._route(request)
         except sql.NotUnderstood as error:
@@ -83,9 +85,9 @@ class Front:
                 return web.json_response(_account(f"http://{request.host}/"))
             case ["POST", "dbs"] | ["POST", "dbs", _, "colls"]:
                 return _error(403, "a data-plane role creates no database and no container")
-            case ["GET", "dbs", db] if db == DATABASE:
+            case ["GET", "dbs", db] if db == self._database:
                 return web.json_response({"id": db, "_rid": "db", "_self": f"dbs/{db}/"})
-            case [_, "dbs", db, "colls", name, *rest] if db == DATABASE and name in self.shelves:
+            case [_, "dbs", db, "colls", name, *rest] if db == self._database and name in self.shelves:
                 return await self._container(request, name, rest)
         return _error(404, "no such thing", sub_status=1003)
 

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 
-from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 
 from tests.fakes import npm
-from tests.fakes.cosmos.front import CONTAINERS, DATABASE, KEY
+from tests.fakes.cosmos import own_database
+from tests.fakes.cosmos.front import DATABASE, KEY
 from tests.fakes.faulty_proxy import FaultyProxy
 
 VERSION = "1.0.1"
@@ -61,8 +61,4 @@ async def running() -> AsyncIterator[str]:
 async def _make_ready(url: str) -> None:
     """What a deployment does, and never the app."""
     async with CosmosClient(url, KEY) as client:
-        database = await client.create_database_if_not_exists(DATABASE)
-        for name, (_, paths) in CONTAINERS.items():
-            kind = "MultiHash" if len(paths) > 1 else "Hash"
-            key = PartitionKey(path=list(paths) if len(paths) > 1 else paths[0], kind=kind)
-            await database.create_container_if_not_exists(name, partition_key=key, default_ttl=-1)
+        await own_database.add_containers(await client.create_database_if_not_exists(DATABASE))
