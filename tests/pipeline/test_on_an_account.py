@@ -46,7 +46,8 @@ async def test_a_database_of_its_own_outlives_its_hosts_and_goes_with_the_test(
     assert [run["entry"] for run in deployment.documents("run")] == [1, 2]
     assert not (deployment.home / "store.db").exists(), "the truth is on the account"
     database = beside.database(deployment.home)
-    assert database and database.url == account
+    assert database
+    assert database.url == account
     assert await status(deployment, f"{account}/dbs/{database.name}") == 200
 
     await deployment.kill()
