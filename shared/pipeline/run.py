@@ -14,7 +14,7 @@ from shared import ids
 from shared.conversation.lease import Hold, watched
 from shared.conversation.partition import ConversationPartition, Stored, Transaction, run_id
 from shared.conversation.records import ConversationRecord
-from shared.conversation.run_records import QuestionKind, QuestionRecord, Run
+from shared.conversation.run_records import QuestionKind, QuestionRecord, Run, RunOwner
 from shared.conversation.states import LeaseState, QuestionState, RunState
 from shared.messages import Conflict, LeaseLost, Permanent, Transient
 from shared.pipeline.rooms import Room, Rooms
@@ -124,7 +124,8 @@ class Runs:
 
     async def _step(self, partition: ConversationPartition, event: str) -> Next:
         run, head = await self._look(partition, event)
-        if run is None or head is None or run.record.state in ENDED:
+        if run is None or head is None or run.record.state in ENDED or run.record.owner is RunOwner.TURN:
+            # One that failed and was replayed waits for a turn, behind what came before it: it is not ours.
             return Next(do=Do.END)
         room = await self._rooms.room(
             tenant=partition.tenant, conversation=partition.id, channel=head.record.address.channel
@@ -151,8 +152,9 @@ class Runs:
         self, partition: ConversationPartition, event: str
     ) -> tuple[Stored[Run] | None, Stored[ConversationRecord] | None]:
         run, head = await partition.run(event), await partition.record()
-        if (run is None or head is None) and (lag := partition.store.lag):
-            # Whoever started the orchestration had written both: where others' writes are seen late, they come yet.
+        seen = run and head and run.record.owner is RunOwner.DURABLE
+        if not seen and (lag := partition.store.lag):
+            # Whoever started the orchestration had handed it over: where others' writes are seen late, that comes yet.
             await asyncio.sleep(lag)
             run, head = await partition.run(event), await partition.record()
         return run, head

@@ -258,6 +258,8 @@ def _wrong_order(taken: Sequence[str], kept: Documents, in_order: Sequence[Said]
         part.event for part in kept.parts if part.state is PartState.UNCERTAIN and echoed(_text(part)) not in first
     }
     expected = [one.text for one in in_order if one.event in finished - refused and not one.text.startswith(WISHES)]
+    # Who answers a question late, twice in the same word, has two turns of their own: the second echo is the same text.
+    expected = list(dict.fromkeys(expected))
     return [] if first == expected else [f"replies: expected {expected}, got {first}"]
 
 

@@ -18,6 +18,7 @@ from shared.pipeline.segments import Do
 from shared.ports import Effect
 from shared.steps import Step
 from tests.fakes import courses
+from tests.fakes.dead_letters import replay
 from tests.fakes.world import World
 
 
@@ -195,6 +196,26 @@ async def test_a_run_in_permanent_trouble_becomes_a_dead_letter_and_its_replay_g
     assert (run.state, run.owner) == (RunState.FAILED, RunOwner.TURN)
     assert run.checkpoint is not None
     assert (await world.record()).runs == ()
+
+
+async def test_an_orchestration_that_did_not_hear_of_the_end_leaves_the_replay_to_its_turn(world: World) -> None:
+    """Its process was killed between the activity and its record, so the activity is executed again."""
+
+    async def broken(segment: Segment, _: Control) -> Outcome:
+        raise Permanent("no such model")
+
+    world.assistant.course = courses.in_turn(pause, broken, say("next"), say("now it works"))
+    made = await world.arrive("something long")
+    await world.settle()
+    await world.arrive("what came meanwhile", n=2)
+    await replay(world)
+    reference = Reference(tenant="main", conversation=world.partition().id, run=made.id)
+    assert (await world.app.runs.step(reference)).do is Do.END
+    assert len(world.assistant.segments) == 2
+    await world.settle()
+    assert [text for text in world.texts if text in ("next", "now it works")] == ["next", "now it works"]
+    record = await world.record()
+    assert (record.waiting, record.settled, record.entries) == (0, 3, 3)
 
 
 async def test_a_spent_budget_says_what_was_done(world: World) -> None:
