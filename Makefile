@@ -27,7 +27,7 @@ run: $(RUN) ## Start Praxos and print the address of its chat page
 	@exec $(BIN) -m local up $(ARGS)
 
 test: $(TEST) ## Run all tests but the crash suite (ARGS="-k word" for some)
-	@exec $(BIN) -m pytest -n 2 --dist loadfile --ignore=tests/crash $(ARGS)
+	@exec $(BIN) -m pytest -n 3 --dist loadfile --ignore=tests/crash $(ARGS)
 
 crash: $(TEST) ## Kill, freeze and starve the host at every durable step (ARGS="--share 0.2 --seed 7" for a part)
 	@exec $(BIN) -m pytest tests/crash -n 3 $(ARGS)

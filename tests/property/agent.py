@@ -43,6 +43,7 @@ STEPS = {
     "v": "changes nothing, and the answer gets lost",
     "q": "asks the person to choose",
     "a": "changes something, if the person approves",
+    "p": "fails for good, the first time that it is tried",
 }
 OPTIONS = ("tea", "coffee")
 LONG = 7.0
@@ -198,6 +199,9 @@ class _Work:
                 approved = self._answered(name, AskKind.APPROVAL, 0)
                 if approved["type"] != "approve":
                     return "refused"
+            case "p":
+                self._agent.outside.fail_once(name)
+                return DONE
         return await self._write(name, letter)
 
     # --- effects ---

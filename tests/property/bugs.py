@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from shared.conversation.lease import Hold
 from shared.conversation.partition import ConversationPartition, Transaction
 from shared.conversation.records import ConversationRecord
+from shared.conversation.run_records import RunOwner
 from shared.conversation.states import EffectState
-from shared.pipeline import run_end, work
+from shared.pipeline import run, run_end, work
 from shared.pipeline.ledger import StoreLedger
 from shared.ports import Put, Replace
 from shared.steps import Step
@@ -103,6 +105,11 @@ def _entries_are_settled_too_far(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(work, "_counted", too_far)
 
 
+def _an_orchestration_takes_what_a_turn_has(patch: pytest.MonkeyPatch) -> None:
+    """One that has not heard of its run's end goes on with it after its replay, before what has come meanwhile."""
+    patch.setattr(run, "RunOwner", SimpleNamespace(TURN=None, DURABLE=RunOwner.DURABLE))
+
+
 BUGS: Mapping[str, Plant] = {
     "the ledger ignores a started row": _started_rows_count_for_nothing,
     "an answer is written unconditionally": _the_last_answer_counts,
@@ -110,4 +117,5 @@ BUGS: Mapping[str, Plant] = {
     "another epoch is overlooked": _another_epoch_is_overlooked,
     "the end does not look for a stop": _a_stop_is_not_looked_for_in_the_end,
     "entries are settled too far": _entries_are_settled_too_far,
+    "an orchestration takes what a turn has": _an_orchestration_takes_what_a_turn_has,
 }

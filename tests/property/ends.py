@@ -42,7 +42,8 @@ def _conversation(town: Town, partition: Partition, documents: dict[str, Body]) 
     taken = Counter(event for body in documents.values() if body["kind"] == "run" for event in body.get("taken", ()))
     for one in said:
         yield from _event(one, documents, taken)
-    places = [documents[entry_id(one.id)]["n"] for one in said if entry_id(one.id) in documents]
+    entries = [documents[entry_id(one.id)] for one in said if entry_id(one.id) in documents]
+    places = [entry["n"] for entry in entries if not entry["letter"]]  # what was replayed has a later number
     if places != sorted(places):
         yield f"the events entered in the order {places}"
     for body in documents.values():
@@ -105,7 +106,9 @@ def _run(town: Town, run: Body, documents: dict[str, Body]) -> Iterator[str]:
     if unknown:
         yield f"the run {event} is finished, and effects are {unknown}"
     said = json.loads(text.split("\n\n")[0])
-    missing = {event, *run.get("taken", ())} - set(said["of"])
+    # Not asked of a replay: what a run had taken in since its last checkpoint when it failed is not told to it again.
+    replayed = documents[entry_id(event)]["letter"]
+    missing = {event, *(() if replayed else run.get("taken", ()))} - set(said["of"])
     if missing:
         yield f"the reply to {event} knows nothing of {missing}"
     for name, result in said["log"]:
@@ -122,8 +125,13 @@ def _changes(town: Town, name: str) -> bool:
 
 
 def _order(documents: dict[str, Body]) -> Iterator[str]:
-    """Turns that were never handed over were finished in the order of their entries."""
-    runs = [body for body in documents.values() if body["kind"] == "run" and body.get("owner", "turn") == "turn"]
+    """Turns that were never handed over, nor replayed, were finished in the order of their entries."""
+    replayed = {body["event"]["id"] for body in documents.values() if body["kind"] == "entry" and body["letter"]}
+    runs = [
+        body
+        for body in documents.values()
+        if body["kind"] == "run" and body.get("owner", "turn") == "turn" and body["event"] not in replayed
+    ]
     ended = sorted((one for one in runs if one["state"] == "finished"), key=lambda one: one["entry"])
     times = [one["finished_at"] for one in ended]
     if times != sorted(times):

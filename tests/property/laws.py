@@ -107,13 +107,19 @@ def _stopped(step: Step, before: Documents, changed: Mapping[str, Mapping[str, A
     stop = before[RECORD].body.get("stop_before", 0) if RECORD in before else 0
     if step not in STARTS_OR_ENDS:
         return
+    numbers = _numbers(before)
     for body in changed.values():
-        if body.get("kind") == "run" and body["entry"] < stop:
+        if body.get("kind") == "run" and numbers[body["event"]] < stop:
             yield f"run {body['event']} was stopped before"
 
 
 def _of(kind: str, documents: Documents) -> Iterator[Kept]:
     return (one for one in documents.values() if one.body.get("kind") == kind)
+
+
+def _numbers(documents: Documents) -> dict[str, int]:
+    """Each event's place in the mailbox. A run keeps the number that it had when it began; its event, replayed, has another."""
+    return {one.body["event"]["id"]: one.body["n"] for one in _of("entry", documents)}
 
 
 def _consistent(after: Documents) -> Iterator[str]:
@@ -128,8 +134,9 @@ def _consistent(after: Documents) -> Iterator[str]:
     if len({one["n"] for one in entries}) < len(entries) or any(one["n"] > head["entries"] for one in entries):
         yield f"wrong numbers: {sorted(one['n'] for one in entries)} of {head['entries']}"
     runs = [one.body for one in _of("run", after)]
+    numbers = _numbers(after)
     wanted = {
-        (run["event"], run["entry"], run["state"] == RunState.WAITING)
+        (run["event"], numbers[run["event"]], run["state"] == RunState.WAITING)
         for run in runs
         if run["owner"] == "durable" and run["state"] not in ENDED
     }

@@ -25,7 +25,7 @@ TIMES = (1, 6, 11, 31, 61, 130, 3_600, 43_300, 90_000)
 
 MOMENTS = (
     "turn.take turn.finish model load effect.start change effect.finish run.hand_over run.ask run.take run.finish wake"
-    " question.answer intake.ring send"
+    " run.fail question.answer intake.ring send"
 ).split()
 """How calls begin that leave a process."""
 MOST_STEPS = 80
@@ -43,7 +43,7 @@ class Act(StrEnum):
 
 
 programs = st.sampled_from(["", "q", "w"]) | st.text(st.sampled_from(sorted(STEPS)), max_size=4)
-long_programs = st.sampled_from(["q", "a", "u", "w", "s", "wq", "rw", "su"])
+long_programs = st.sampled_from(["q", "a", "u", "w", "s", "wq", "rw", "su", "sp"])
 chats = st.sampled_from(CHATS)
 numbers = st.integers(0, 11)
 orders = st.lists(numbers, min_size=4, max_size=25)
@@ -144,6 +144,15 @@ class Interleavings(RuleBasedStateMachine):
     @rule(which=numbers)
     def deliver_again(self, which: int) -> None:
         self.town.deliver(self.town.events[-1 - which % len(self.town.events)])
+
+    @precondition(lambda self: self.town.letters())
+    @rule(which=numbers, at_once=at_once)
+    def replay(self, which: int, at_once: bool) -> None:
+        """An operator replays a dead letter."""
+        letters = self.town.letters()
+        process = next(one for one in self.town.processes if not one.frozen)
+        self.town.replay(letters[which % len(letters)], process)
+        self._take_in(at_once)
 
     # --- processes ---
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from shared.messages import Permanent
+
 
 @dataclass
 class Outside:
@@ -16,6 +18,8 @@ class Outside:
     """How often the person said of an effect: do it once more."""
     looked_for: set[str] = field(default_factory=set)
     """Effects of which somebody looked whether they had happened: a frozen process may still do them afterwards."""
+    failed: set[str] = field(default_factory=set)
+    """What has failed for good, and would not fail again."""
     sent: list[tuple[str, str, bool]] = field(default_factory=list)
     """What the platform took: key, text, and whether it said that it may be a repeat."""
     model_is_there: bool = True
@@ -26,6 +30,12 @@ class Outside:
         self.happened[effect] += 1
         if self.happened[effect] > 1 + self.allowed[effect]:
             self.wrong.append(f"the effect {effect} happened {self.happened[effect]} times, unasked")
+
+    def fail_once(self, step: str) -> None:
+        """Raises Permanent the first time."""
+        if step not in self.failed:
+            self.failed.add(step)
+            raise Permanent(f"{step} fails, says the test")
 
     def has_happened(self, effect: str) -> bool:
         """Somebody looks."""

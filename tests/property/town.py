@@ -12,8 +12,9 @@ from typing import Any
 
 from shared import ids
 from shared.app import App
-from shared.conversation.states import RunState
+from shared.conversation.states import DeadLetterState, RunState
 from shared.messages import Bell, EventKind, InboundEvent, Transient
+from shared.pipeline.dead_letter_views import letter_id
 from shared.pipeline.segments import Next
 from shared.pipeline.webhook import Inbound
 from shared.ports import QueueMessage
@@ -140,6 +141,23 @@ class Town:
             "uncertain": ["repeat", "drop", "check"],
             "revision": ["continue", "drop"],
         }[question["about"]]
+
+    # --- operators ---
+
+    def letters(self) -> list[str]:
+        """The ids of the open dead letters."""
+        return [
+            letter_id(partition, id)
+            for partition in self.shelves.partitions
+            for id, kept in self.shelves.live(partition).items()
+            if kept.body.get("kind") == "dead_letter" and kept.body["state"] == DeadLetterState.OPEN
+        ]
+
+    def replay(self, id: str, process: Process) -> None:
+        """An operator wants one tried again; whether that comes about is theirs to see."""
+        self._note(f"an operator replays {id[-8:]}")
+        process.start(process.app.dead_letter_actions.replay(id, who="operator"), lambda task: None)
+        self.loop.run_until_quiet()
 
     # --- what can happen next ---
 
