@@ -38,8 +38,8 @@ class Praxos:
         await self._exchange(conversation, text, expected=text)
 
     async def ask(self, conversation: int, text: str, *, expected: str) -> None:
-        """Ask something whose answer contains `expected`."""
-        await self._exchange(conversation, text, expected=expected)
+        """Ask something whose answer contains `expected`; a turn that takes long shows its progress before."""
+        await self.until(conversation, text, containing=expected)
 
     async def _exchange(self, conversation: int, text: str, *, expected: str) -> None:
         reply = self._bot_api.reply(conversation)
