@@ -29,7 +29,7 @@ class RedisSettings(EnvironmentSettings):
         description="How long connecting, an answer, and waiting for a free connection may each take.",
     )
     holder_seconds: float = Field(
-        3.5,
+        3,
         alias="PRAXOS_REDIS_HOLDER_SECONDS",
         ge=1,
         le=60,

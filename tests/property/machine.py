@@ -154,6 +154,16 @@ class Interleavings(RuleBasedStateMachine):
         self.town.replay(letters[which % len(letters)], process)
         self._take_in(at_once)
 
+    @rule(chat=chats, order=orders)
+    def replay_what_failed_unheard(self, chat: str, order: list[int]) -> None:
+        """The process dies that wrote an orchestration's failure; what comes then is before the replay in the mailbox."""
+        known = self.town.letters()
+        self.at_a_moment("sp", chat, "run.fail", Act.KILL_AFTER)
+        self.say("", chat, at_once=True)
+        for letter in (one for one in self.town.letters() if one not in known):
+            self.town.replay(letter, next(one for one in self.town.processes if not one.frozen))
+        self.work(order)
+
     # --- processes ---
 
     @rule(order=orders)

@@ -20,7 +20,7 @@ from local.host import Host
 from local.host_json import HostJson
 from local.up import ADDRESS, listen
 from shared.clock import SystemClock
-from shared.ports import QueueMessage
+from shared.ports import Clock, QueueMessage
 from shared.queues.sqlite import FILE, SqliteBroker
 from shared.settings import Settings
 from shared.steps import Step
@@ -98,10 +98,11 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         *,
         host_json: HostJson = HOST_JSON,
         queues: MappingProxyType[str, QueueSettings] = QUEUES,
+        clock: Clock | None = None,
         **environ: str,
     ) -> Running:
-        settings = Settings.from_environ({"PRAXOS_HOME": str(tmp_path), **environ})
-        broker = SqliteBroker(path=tmp_path / FILE, sync=settings.sync, clock=SystemClock(), queues=queues)
+        settings, clock = Settings.from_environ({"PRAXOS_HOME": str(tmp_path), **environ}), clock or SystemClock()
+        broker = SqliteBroker(path=tmp_path / FILE, sync=settings.sync, clock=clock, queues=queues)
         functions = app if isinstance(app, Sequence) else indexing.index(app.get_functions(), app_settings=environ)
 
         async def host_key() -> str:
@@ -112,7 +113,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             broker=broker,
             settings=settings,
             host_json=host_json,
-            clock=SystemClock(),
+            clock=clock,
             host_key=host_key,
         )
         listening = listen(0)

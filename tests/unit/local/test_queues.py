@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 import azure.functions as func
 import pytest
 
-from shared.topology import BACKGROUND, DEAD_LETTER_SUFFIX, INBOUND, OUTBOUND, TURNS
+from local.session_pump import EARLY_SECONDS
+from shared.topology import BACKGROUND, DEAD_LETTER_SUFFIX, INBOUND, OUTBOUND, QUEUES, TURNS
+from tests.fakes.clock import START, ManualClock
 from tests.unit.local.conftest import HOST_JSON, Start, until, with_locks_of
 
 CONNECTION = "ServiceBusConnection"
@@ -131,12 +133,12 @@ async def test_a_lock_is_renewed_while_the_function_runs(start: Start) -> None:
         await go.wait()
 
     stage.body = wait
-    host = await start(stage.app, queues=with_locks_of(0.3))
+    host = await start(stage.app, queues=with_locks_of(2))
     await host.send(TURNS, "long")
     await until(lambda: stage.seen)
-    end = time.monotonic() + 1.2
+    end = time.monotonic() + 4
     await until(lambda: time.monotonic() > end)
-    assert len(stage.seen) == 1, "four times its lock, and nobody else got it"
+    assert len(stage.seen) == 1, "twice its lock, and nobody else got it"
     go.set()
     await until(lambda: not stage.running)
     await host.host.stop()
@@ -194,12 +196,13 @@ async def test_a_session_is_handled_one_by_one_and_in_order(start: Start) -> Non
 
 
 async def test_a_session_that_is_never_dry_keeps_its_lock(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage(INBOUND, sessions=True)
-    host = await start(stage.app, queues=with_locks_of(0.5))
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
-        await host.send(INBOUND, str(host.sent), session="s")
+    stage, clock = Stage(INBOUND, sessions=True), ManualClock()
+    host = await start(stage.app, clock=clock)
+    for number in range(30):
+        await host.send(INBOUND, str(number), session="s")
         await until(lambda: len(stage.seen) == host.sent)
+        clock.pass_(seconds=EARLY_SECONDS - 1)
+    assert clock.now() - START > 4 * QUEUES[INBOUND].lock_duration
     assert {message.delivery_count for message in stage.seen} == {1}
     assert len({message.lock_token.partition(".")[0] for message in stage.seen}) == 1, "one hold of the session"
     assert "lost" not in caplog.text
