@@ -64,6 +64,20 @@ async def mark_bell(partition: ConversationPartition, stored: Stored[L], *, now:
     return until + _BEHIND
 
 
+async def _to_its_end(write: Coroutine[Any, Any, None]) -> None:
+    """Do it. Who is cancelled meanwhile goes once it is known what came of it: what is written next builds on that."""
+    task = asyncio.get_running_loop().create_task(write)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+def _nothing() -> None:
+    pass
+
+
 class Hold(Generic[L]):
     """A held lease on a record. `write` is the only way to change anything under it.
 
@@ -99,7 +113,10 @@ class Hold(Generic[L]):
         self._work: asyncio.Task[Any] | None = None
         self._asked = Transaction()
         self._number = 0
-        """What the last write asked for, and its number under this epoch."""
+        """What the last write that left asked for, and its number under this epoch."""
+        self._then: Callable[[], None] = _nothing
+        self._unheard = False
+        """True while nobody knows whether it was done."""
         self.lost = False
 
     @property
@@ -179,35 +196,47 @@ class Hold(Generic[L]):
         self.seen_at = self._clock.monotonic()
         return found.record
 
-    async def write(self, step: Step, change: Change[L]) -> L:
-        """Do one transaction under the lease. Raises LeaseLost when it was given back or the epoch is no longer ours."""
+    async def write(self, step: Step, change: Change[L], *, then: Callable[[], None] = _nothing) -> L:
+        """Do one transaction under the lease. Raises LeaseLost when it was given back or the epoch is no longer ours.
+
+        `then` is called once it is done, before any other write; also where the caller was cancelled meanwhile.
+        """
         async with self._lock:
-            unheard = False
+            own = False
             for _ in range(RACES):
                 try:
-                    if unheard and await self._was_done():
+                    if self._unheard and await self._was_done() and own:
                         return self.stored.record
+                    self._unheard = self._unheard and own  # else the one before was cut, and now it is known
                     if self.given_back:
                         raise LeaseLost(f"the lease on {self.partition.id!r} was given back (epoch {self.epoch})")
-                    return await self._attempt(step, change)
+                    own = True
+                    return await self._attempt(step, change, then)
                 except Conflict:
                     await self.refresh()
                 except StoreUnavailable:
                     # What was computed is worth waiting for, as long as the lease runs.
                     if self._clock.monotonic() + STORE_PAUSE >= self._ends:
                         raise
-                    unheard = True
                     await asyncio.sleep(STORE_PAUSE)
         raise RuntimeError(f"{step}: lost {RACES} races on {self.partition.id!r}")
 
-    async def _attempt(self, step: Step, change: Change[L]) -> L:
+    async def _attempt(self, step: Step, change: Change[L], then: Callable[[], None]) -> L:
         stored, transaction = self.stored, Transaction()
-        self._asked, self._number = transaction, stored.record.lease.writes + 1
         head = await change(stored.record, transaction)
+        self._asked, self._number, self._then = transaction, stored.record.lease.writes + 1, then
         head = head.with_(lease=head.lease.model_copy(update={"writes": self._number}))
         transaction.save_first(stored, head)
-        self._note(head, await self.partition.commit(step, transaction))
+        await _to_its_end(self._commit(step, head, transaction))
         return head
+
+    async def _commit(self, step: Step, head: L, transaction: Transaction) -> None:
+        try:
+            written = await self.partition.commit(step, transaction)
+        except StoreUnavailable:
+            self._unheard = True
+            raise
+        self._note(head, written)
 
     async def _was_done(self) -> bool:
         """Whether the last write was done, although the store's answer got lost."""
@@ -224,6 +253,8 @@ class Hold(Generic[L]):
         self.written = written
         self.stored = Stored(self.stored.id, head, written[self.stored.id])
         self.seen_at = self._clock.monotonic()
+        self._unheard = False
+        self._then()
 
     def extended(self, head: L) -> L:
         """The head with a full lease from now on."""

@@ -81,6 +81,8 @@ class Run(Record):
     """What the agent was when it wrote the checkpoint."""
     taken: tuple[str, ...] = ()
     """The events of the entries that it took in while it worked and that are consumed, the oldest first."""
+    unheard: tuple[str, ...] = ()
+    """Those of them that no accepted checkpoint knew of when it failed: its replay tells the agent again."""
     segments: int = 0
     past: tuple[PastSegment, ...] = ()
     """The last segments that are over, the oldest first."""

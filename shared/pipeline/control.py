@@ -85,15 +85,22 @@ class RunControl:
         """What the person said since: from the second model call of a run on, or at once where all that waits is one turn."""
         mode, first = self._work.hold.stored.record.mode, not self._begun
         self._begun = True
-        if first and mode is not QueueMode.COLLECT:
-            return ()
-        if first:
+        again = await self._of_the_last_try()
+        if first and mode is QueueMode.COLLECT:
             self._seen_entries = -1
             await self._look_for_arrivals(self._work.hold.stored.record, collecting=True)
         arrived, self._arrived = self._arrived, []
         self._work.taken += arrived
         self._note(arrived)
-        return [await self._question(one.record) for one in arrived]
+        return [await self._question(one.record) for one in (*again, *arrived)]
+
+    async def _of_the_last_try(self) -> Sequence[Stored[Entry]]:
+        """What the run had taken in when it failed, and had no checkpoint with: consumed already, and to be told again."""
+        work = self._work
+        events = () if work.retold else work.run.record.unheard
+        found = [await work.hold.partition.entry(event) for event in events]
+        work.retold = True
+        return [one for one in found if one]
 
     def _note(self, arrived: Sequence[Stored[Entry]]) -> None:
         """In the trace of each message: which run goes on with it."""

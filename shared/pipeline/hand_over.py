@@ -120,7 +120,8 @@ class HandOver:
 
         def run(now: Run) -> Run:
             if worked:
-                now = accepted(now, worked.outcome.pointer, revision=worked.revision, user=worked.user.id)
+                pointer, user = worked.outcome.pointer, worked.user.id
+                now = accepted(now, pointer, revision=worked.revision, user=user, retold=work.retold)
                 now = spent(now, worked.outcome.cost, seconds=worked.seconds, lately=worked.lately)
             return ended(now, end, self._clock.now()).with_(
                 state=state,

@@ -66,7 +66,7 @@ class StoreLedger:
             return record
 
         def run(now: Run) -> Run:
-            return accepted(now, pointer, revision=self._revision, user=self._user)
+            return accepted(now, pointer, revision=self._revision, user=self._user, retold=work.retold)
 
         await work.write(Step.START_EFFECT, change, run=run, taken=EntryState.CONSUMED)
         work.hold.assert_running()

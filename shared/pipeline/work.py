@@ -37,6 +37,8 @@ class Work:
     taken: list[Stored[Entry]] = field(default_factory=list)
     """Entries that came in while it worked and that the agent has seen. They are consumed with the next checkpoint that
     is accepted, or with the end."""
+    retold: bool = False
+    """True once the agent has been told again what the run's last try had taken in."""
     lately: list[str] = field(default_factory=list)
     """What this segment has done so far, in words."""
 
@@ -81,13 +83,14 @@ class Work:
             below = own.n if own.state in OPEN_ENTRIES else None
             return await change(_counted(record, numbers, below=below), transaction)
 
-        head = await self.hold.write(step, all_of_it)
-        written = self.hold.written
-        self.run = Stored(self.run.id, new_run, written[self.run.id])
-        if entry is not None:
-            self.entry = Stored(self.entry.id, new_entry, written[self.entry.id])
-        del self.taken[: len(ended)]
-        return head
+        def written() -> None:
+            etags = self.hold.written
+            self.run = Stored(self.run.id, new_run, etags[self.run.id])
+            if entry is not None:
+                self.entry = Stored(self.entry.id, new_entry, etags[self.entry.id])
+            del self.taken[: len(ended)]
+
+        return await self.hold.write(step, all_of_it, then=written)
 
     def open_run(self, *, waiting: bool, asks: tuple[str, ...] = (), question: str = "") -> OpenRun:
         """The run as the conversation's head knows it."""
@@ -127,7 +130,7 @@ def with_open_run(record: ConversationRecord, run: OpenRun | None, *, event: str
     return record if runs == record.runs else record.with_(runs=runs)
 
 
-def accepted(run: Run, pointer: Pointer | None, *, revision: str, user: str) -> Run:
+def accepted(run: Run, pointer: Pointer | None, *, revision: str, user: str, retold: bool) -> Run:
     """The run with a new accepted checkpoint; the thread of the old one is not needed any more."""
     if pointer is None:
         return run
@@ -137,6 +140,7 @@ def accepted(run: Run, pointer: Pointer | None, *, revision: str, user: str) -> 
         superseded=(*run.superseded, *old),
         revision=revision,
         user=user,
+        unheard=() if retold else run.unheard,
         starts=0,
     )
 

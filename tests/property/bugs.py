@@ -13,7 +13,7 @@ from shared.conversation.partition import ConversationPartition, Transaction
 from shared.conversation.records import ConversationRecord
 from shared.conversation.run_records import RunOwner
 from shared.conversation.states import EffectState
-from shared.pipeline import run, run_end, work
+from shared.pipeline import control, run, run_end, work
 from shared.pipeline.ledger import StoreLedger
 from shared.ports import Put, Replace
 from shared.steps import Step
@@ -110,6 +110,15 @@ def _an_orchestration_takes_what_a_turn_has(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(run, "RunOwner", SimpleNamespace(TURN=None, DURABLE=RunOwner.DURABLE))
 
 
+def _a_replay_is_told_nothing_again(patch: pytest.MonkeyPatch) -> None:
+    """What a run had taken in when it failed is consumed, and its replay knows nothing of it."""
+
+    async def nothing(self: control.RunControl) -> tuple[()]:
+        return ()
+
+    patch.setattr(control.RunControl, "_of_the_last_try", nothing)
+
+
 BUGS: Mapping[str, Plant] = {
     "the ledger ignores a started row": _started_rows_count_for_nothing,
     "an answer is written unconditionally": _the_last_answer_counts,
@@ -118,4 +127,5 @@ BUGS: Mapping[str, Plant] = {
     "the end does not look for a stop": _a_stop_is_not_looked_for_in_the_end,
     "entries are settled too far": _entries_are_settled_too_far,
     "an orchestration takes what a turn has": _an_orchestration_takes_what_a_turn_has,
+    "a replay is told nothing again": _a_replay_is_told_nothing_again,
 }

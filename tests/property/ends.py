@@ -106,9 +106,7 @@ def _run(town: Town, run: Body, documents: dict[str, Body]) -> Iterator[str]:
     if unknown:
         yield f"the run {event} is finished, and effects are {unknown}"
     said = json.loads(text.split("\n\n")[0])
-    # Not asked of a replay: what a run had taken in since its last checkpoint when it failed is not told to it again.
-    replayed = documents[entry_id(event)]["letter"]
-    missing = {event, *(() if replayed else run.get("taken", ()))} - set(said["of"])
+    missing = {event, *run.get("taken", ())} - set(said["of"])
     if missing:
         yield f"the reply to {event} knows nothing of {missing}"
     for name, result in said["log"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ from shared.steps import Step
 from tests.fakes.memory_store import Shelves
 
 T = TypeVar("T")
+
+
+_started: ContextVar[asyncio.Task[Any]] = ContextVar("started")
 
 
 class Killed(BaseException):
@@ -37,7 +41,7 @@ class Ticket:
     call: Callable[[], Any]
     future: asyncio.Future[Any]
     task: asyncio.Task[Any] | None = None
-    """Whose call it is."""
+    """Whose call it is: what the process was given to do, whichever task of it calls."""
     of_store: bool = False
     """True where the other side may be away."""
     after_cut: Callable[[], None] | None = None
@@ -69,7 +73,7 @@ class Process:
         """Wait at the gate; then do it. What a call does outside is done in one go, as seen from here."""
         if self.dead:
             raise Killed
-        ticket = Ticket(self, what, call, self.loop.create_future(), asyncio.current_task(), of_store, after_cut)
+        ticket = Ticket(self, what, call, self.loop.create_future(), _started.get(None), of_store, after_cut)
         self.gate.append(ticket)
         try:
             result: T = await ticket.future
@@ -104,7 +108,9 @@ class Process:
 
     def start(self, work: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], None]) -> asyncio.Task[Any]:
         """Work on something; `done` hears of its end, unless the process is gone by then."""
-        task = self.loop.create_task(work)
+        context = copy_context()
+        task = self.loop.create_task(work, context=context)
+        context.run(_started.set, task)
         self.tasks.add(task)
 
         def ended(ended_task: asyncio.Task[Any]) -> None:
@@ -120,6 +126,8 @@ class Process:
     def kill(self) -> None:
         """Nothing that it was doing goes on, and nothing of it is heard of again."""
         self.dead = True
+        for ticket in self.gate:
+            ticket.future.cancel()
         self.gate.clear()
 
 

@@ -162,7 +162,7 @@ async def test_an_effect_is_shown_with_its_end(world: World) -> None:
 async def test_a_message_that_a_run_took_in_says_whose(world: World) -> None:
     async def hear(segment: Segment, control: Control) -> Outcome:
         world.clock.pass_(seconds=4)
-        assert await control.arrivals() == ()
+        assert not await control.arrivals()
         await world.arrive("and in red", n=2)
         world.clock.pass_(seconds=1)
         await control.before_step()

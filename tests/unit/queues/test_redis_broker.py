@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from shared.clock import SystemClock
+from shared.queues.redis import RedisBroker
 from shared.queues.redis_ears import TICK_SECONDS
 from shared.queues.redis_settings import RedisSettings
 from shared.steps import Step
