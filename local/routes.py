@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import unquote
 
 from local.indexing import HttpFunction
@@ -13,6 +13,9 @@ from shared.messages import SettingError
 
 _PARAMETER = re.compile(r"\{(\*?)(\w+)(?::(\w+))?\}")
 _CONSTRAINTS = {None: "[^/]+", "int": "-?[0-9]+", "alpha": "[A-Za-z]+", "guid": "[0-9A-Fa-f-]{36}"}
+
+REMEMBERED = 64
+"""For how many paths it is remembered whose they are: platforms call the same few all the time."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,14 @@ class Routes:
         """Put them in order. Raises SettingError for a template that this host does not implement."""
         routes = [_compile(function, prefix) for function in functions]
         self._routes = sorted(routes, key=lambda route: route.order)
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._find)
 
     def find(self, method: str, path: str) -> tuple[HttpFunction, dict[str, str]] | None:
         """The function for a request and its route parameters. As in Azure, a method it does not take is not found."""
+        found = self._remembered(method, path)
+        return (found[0], dict(found[1])) if found else None
+
+    def _find(self, method: str, path: str) -> tuple[HttpFunction, dict[str, str]] | None:
         for route in self._routes:
             methods = route.function.methods
             if (not methods or method in methods) and (found := route.pattern.fullmatch(path)):

@@ -48,6 +48,19 @@ async def test_a_write_is_committed_when_it_returns(tmp_path: Path) -> None:
     await file.close()
 
 
+async def test_what_is_asked_for_a_turn_of_the_loop_later_shares_the_transaction(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    begun: list[str] = []
+    file._writer.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)
+    first = asyncio.create_task(file.write(insert(1)))
+    await asyncio.sleep(0)  # it has asked
+    await asyncio.sleep(0)
+    assert await file.write(insert(2)) == 2
+    assert await first == 1
+    assert len(begun) == 1
+    await file.close()
+
+
 async def test_a_patient_write_shares_the_transaction_of_the_next(tmp_path: Path) -> None:
     file = opened(tmp_path)
     patient = asyncio.create_task(file.write(insert(1), patience=60))

@@ -66,6 +66,8 @@ def words(content: Content) -> str:
 def hidden_links(content: Content) -> str:
     """The addresses behind words of the text, one a line: nobody could follow them otherwise."""
     text, entities = (content.text, content.entities) if content.text else (content.caption, content.caption_entities)
+    if not entities:
+        return ""
     links = [entity for entity in entities if entity.type == "text_link" and entity.url and entity.url not in text]
     return "\n".join(f"{utf16.cut(text, link.offset, link.offset + link.length)}: {link.url}" for link in links[:LINKS])
 

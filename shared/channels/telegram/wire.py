@@ -123,7 +123,7 @@ class Poll(Wire):
     """A poll."""
 
     question: Label
-    options: list[PollOption] = []
+    options: list[PollOption] = Field(default_factory=list)
 
 
 class Quote(Wire):
@@ -148,10 +148,10 @@ class Content(Wire):
     sender: User | None = Field(None, alias="from")
     sender_chat: Chat | None = None
     text: Text = ""
-    entities: list[Entity] = []
+    entities: list[Entity] = Field(default_factory=list)  # a default would be copied for each message
     caption: Text = ""
-    caption_entities: list[Entity] = []
-    photo: list[PhotoSize] = []
+    caption_entities: list[Entity] = Field(default_factory=list)
+    photo: list[PhotoSize] = Field(default_factory=list)
     document: File | None = None
     animation: File | None = None
     video: File | None = None
