@@ -22,6 +22,7 @@ from local.host_json import DurableTaskOptions
 from local.indexing import Function, TimerFunction
 from local.invocations import Invocations
 from shared.clock import SystemClock
+from shared.ports import Clock
 from shared.settings import Settings, Sync
 
 DEADLINE = 20.0
@@ -37,9 +38,9 @@ async def until(condition: Callable[[], object], what: str = "the condition") ->
         await asyncio.sleep(0.002)
 
 
-def new_storage(home: Path, *, lock_seconds: float = 30.0) -> DurableStorage:
+def new_storage(home: Path, *, lock_seconds: float = 30.0, clock: Clock | None = None) -> DurableStorage:
     """One more object on the file, as another process would have it."""
-    return DurableStorage(path=home / FILE, sync=Sync.NORMAL, clock=SystemClock(), lock_seconds=lock_seconds)
+    return DurableStorage(path=home / FILE, sync=Sync.NORMAL, clock=clock or SystemClock(), lock_seconds=lock_seconds)
 
 
 @dataclass

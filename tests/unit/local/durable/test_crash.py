@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.durable import events
 from local.durable.records import Outcome, Status
-from local.durable.storage import ACTIVITIES, EPISODES, DurableStorage
+from local.durable.storage import ACTIVITIES, DurableStorage
 from shared.messages import Conflict
 from shared.steps import Step
+from tests.fakes.clock import ManualClock
 from tests.unit.local.durable import worker
 from tests.unit.local.durable.conftest import Open, SlowActivity, new_storage, until
 
@@ -57,7 +59,7 @@ async def beside(tmp_path: Path) -> AsyncIterator[Callable[..., DurableStorage]]
     """Opens the file once more; none of these is closed before the test ends."""
     opened: list[DurableStorage] = []
 
-    def one(**options: float) -> DurableStorage:
+    def one(**options: Any) -> DurableStorage:
         opened.append(new_storage(tmp_path, **options))
         return opened[-1]
 
@@ -66,6 +68,8 @@ async def beside(tmp_path: Path) -> AsyncIterator[Callable[..., DurableStorage]]
         await each.close()
 
 
+LOCK = 3.0
+"""Seconds: longer than a busy machine forgets a process that is to renew its locks."""
 STEPS = [Step.DURABLE_START, Step.DURABLE_EVENT, Step.DURABLE_EPISODE, Step.DURABLE_ACTIVITY]
 
 
@@ -100,12 +104,12 @@ async def test_a_process_killed_at_any_step_loses_nothing(
 async def test_what_a_frozen_process_holds_is_taken_over_in_time(
     workers: Workers, tmp_path: Path, beside: Callable[..., DurableStorage], step: Step
 ) -> None:
-    frozen = await workers.start(step, worker.BEFORE, "SIGSTOP", lock_seconds=1.0)
+    frozen = await workers.start(step, worker.BEFORE, "SIGSTOP", lock_seconds=LOCK)
     stat = Path(f"/proc/{frozen.pid}/stat")
     await until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "its freezing")
     storage = beside()
 
-    await workers.start(lock_seconds=1.0)
+    await workers.start(lock_seconds=LOCK)
 
     def completed() -> bool:
         found = storage.instance(id=worker.ID)
@@ -134,15 +138,15 @@ async def scheduled(storage: DurableStorage, id: str = "one") -> None:
 
 
 async def test_a_late_holders_activity_counts_for_nothing(beside: Callable[..., DurableStorage]) -> None:
-    late, prompt = beside(lock_seconds=0.2), beside(lock_seconds=20.0)
+    clock = ManualClock()
+    late, prompt = (beside(lock_seconds=LOCK, clock=clock) for _ in range(2))
     await scheduled(late)
     first = await late.next_activity()
     assert first
     assert await prompt.next_activity() is None, "it is locked"
-    second = None
-    while second is None:
-        await prompt.wait(kind=ACTIVITIES, timeout=0.05)
-        second = await prompt.next_activity()
+    clock.pass_(seconds=LOCK)
+    second = await prompt.next_activity()
+    assert second
 
     with pytest.raises(Conflict, match="counts for nothing"):
         await late.finish_activity(
@@ -157,14 +161,14 @@ async def test_a_late_holders_activity_counts_for_nothing(beside: Callable[..., 
 
 
 async def test_a_late_holders_episode_counts_for_nothing(beside: Callable[..., DurableStorage]) -> None:
-    late, prompt = beside(lock_seconds=0.2), beside(lock_seconds=20.0)
+    clock = ManualClock()
+    late, prompt = (beside(lock_seconds=LOCK, clock=clock) for _ in range(2))
     await late.start(step=Step.DURABLE_START, name="run", id="one")
     first = await late.next_episode()
     assert first
-    second = None
-    while second is None:
-        await prompt.wait(kind=EPISODES, timeout=0.05)
-        second = await prompt.next_episode()
+    assert await prompt.next_episode() is None, "it is locked"
+    clock.pass_(seconds=LOCK)
+    assert await prompt.next_episode()
 
     done = Outcome(events=[], status=Status.COMPLETED, output='"late"')
     with pytest.raises(Conflict, match="counts for nothing"):
@@ -175,12 +179,12 @@ async def test_a_late_holders_episode_counts_for_nothing(beside: Callable[..., D
 
 
 async def test_an_expired_lock_that_nobody_took_is_lost_too(beside: Callable[..., DurableStorage]) -> None:
-    late = beside(lock_seconds=0.05)
+    clock = ManualClock()
+    late = beside(lock_seconds=LOCK, clock=clock)
     await scheduled(late)
     activity = await late.next_activity()
     assert activity
-    taken = late.now()
-    await until(lambda: late.now() > taken + 0.06)
+    clock.pass_(seconds=LOCK)
 
     await late.renew(locks=[activity.lock])
     with pytest.raises(Conflict):
@@ -190,15 +194,15 @@ async def test_an_expired_lock_that_nobody_took_is_lost_too(beside: Callable[...
 
 
 async def test_a_renewed_lock_is_kept(beside: Callable[..., DurableStorage]) -> None:
-    storage, other = beside(lock_seconds=0.4), beside()
+    clock = ManualClock()
+    storage, other = (beside(lock_seconds=LOCK, clock=clock) for _ in range(2))
     await scheduled(storage)
     activity = await storage.next_activity()
     assert activity
-    end = storage.now() + 1.0
-    while storage.now() < end:
+    for _ in range(4):
+        clock.pass_(seconds=LOCK * 0.9)
         await storage.renew(locks=[activity.lock])
         assert await other.next_activity() is None
-        await other.wait(kind=ACTIVITIES, timeout=0.05)
     await storage.finish_activity(
         step=Step.DURABLE_ACTIVITY, activity=activity, result=events.task_completed(1, number=0, result=None)
     )
@@ -224,14 +228,14 @@ async def test_the_result_for_an_instance_that_was_replaced_counts_for_nothing(
         )
 
 
-@pytest.mark.parametrize("lock_seconds", [0.3])
+@pytest.mark.parametrize("lock_seconds", [LOCK])
 async def test_a_long_activity_keeps_its_lock(start: Open, beside: Callable[..., DurableStorage]) -> None:
     slow = SlowActivity()
     durable = await start(slow.app)
     id = await durable.client.start_new("run")
     await until(lambda: slow.calls)
     thief = beside()
-    end = time.monotonic() + 1.2
+    end = time.monotonic() + 1.5 * LOCK
     while time.monotonic() < end:
         assert await thief.next_activity() is None
         await thief.wait(kind=ACTIVITIES, timeout=0.05)
