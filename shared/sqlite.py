@@ -20,8 +20,10 @@ RETRIES = 10
 """How often; then a thread waits instead."""
 THREAD_WAIT_MS = 10_000
 GATHER_TURNS = 2
-"""How many turns of the loop a group waits for others. What arrived meanwhile is read in them: under load that halves the
-number of commits, and an idle loop turns at once."""
+"""How many more turns of the loop a group waits for others, at most. What arrived meanwhile is read in them: where turns are
+short, as with many webhooks, that nearly halves the number of commits; and an idle loop turns at once."""
+GATHER_SECONDS = 0.002
+"""A group that has waited for so long waits no further turn: where turns are long, one is enough."""
 GROUP = 200
 """The most writes in one transaction."""
 CHECKPOINT_PAGES = 10_000
@@ -139,11 +141,15 @@ class SqliteFile:
             self._patient.cancel()
             self._patient = None
         if self._waiting and self._scheduled is None and self._flushing is None:
-            self._gather(GATHER_TURNS)
+            loop = asyncio.get_running_loop()
+            self._scheduled = loop.call_soon(self._gather, GATHER_TURNS, loop.time() + GATHER_SECONDS)
 
-    def _gather(self, turns: int) -> None:
+    def _gather(self, turns: int, end: float) -> None:
         loop = asyncio.get_running_loop()
-        self._scheduled = loop.call_soon(self._gather, turns - 1) if turns else loop.call_soon(self._start)
+        if turns and loop.time() < end:
+            self._scheduled = loop.call_soon(self._gather, turns - 1, end)
+        else:
+            self._start()
 
     def _start(self) -> None:
         self._scheduled = None
