@@ -26,8 +26,12 @@ from tests.fakes.ports import free_port
 from tests.fakes.telegram import FakeTelegram
 
 LEASE_SECONDS = 1.5
-QUESTION_SECONDS = 5 if beside.chosen() is beside.Kind.SQLITE else 12
-"""How long a question waits for its answer: behind Cosmos DB's library a dozen processes are slow on few cores."""
+SLOW = beside.chosen() is not beside.Kind.SQLITE
+"""Behind Cosmos DB's library each step costs some four times the processor, and a dozen processes share a few cores."""
+QUESTION_SECONDS = 12 if SLOW else 5
+"""How long a question waits for its answer."""
+PATIENCE = 4 if SLOW else 1
+"""How much longer a test waits for an end."""
 SPLIT = (*ROLES, "turns", "deliveries", DURABLE)
 """A process for each scale group, and a second one for turns, deliveries and orchestrations."""
 
@@ -168,7 +172,7 @@ class Stage:
             return not left
 
         try:
-            await until(quiet, seconds=seconds, what="quiet")
+            await until(quiet, seconds=seconds * PATIENCE, what="quiet")
         except NotInTime as late:
             raise NotInTime(f"{late}: {left}") from None
         finally:
