@@ -22,7 +22,7 @@ THREAD_WAIT_MS = 10_000
 GATHER_TURNS = 2
 """How many more turns of the loop a group waits for others, at most. What arrived meanwhile is read in them: where turns are
 short, as with many webhooks, that nearly halves the number of commits; and an idle loop turns at once."""
-GATHER_SECONDS = 0.004
+GATHER_SECONDS = 0.002
 """A group that has waited for so long waits no further turn: where turns are long, one is enough."""
 GROUP = 200
 """The most writes in one transaction."""
