@@ -202,12 +202,12 @@ class Hold(Generic[L]):
         `then` is called once it is done, before any other write; also where the caller was cancelled meanwhile.
         """
         async with self._lock:
-            own = False
+            own = False  # whether the last write that left is this one, not one before it that was cut
             for _ in range(RACES):
                 try:
                     if self._unheard and await self._was_done() and own:
                         return self.stored.record
-                    self._unheard = self._unheard and own  # else the one before was cut, and now it is known
+                    self._unheard = self._unheard and own
                     if self.given_back:
                         raise LeaseLost(f"the lease on {self.partition.id!r} was given back (epoch {self.epoch})")
                     own = True

@@ -32,7 +32,7 @@ from shared.pipeline.ledger import OPEN
 from shared.pipeline.remember import asks_for_summary, remember
 from shared.pipeline.rooms import Room
 from shared.pipeline.turn_work import Spoken, Worked
-from shared.pipeline.work import MOST_TAKEN, ConversationHold, Work, spent, with_open_run
+from shared.pipeline.work import ConversationHold, Work, spent, with_events, with_open_run
 from shared.pipeline.work import ended as segment_ended
 from shared.ports import Checkpoints, Clock
 from shared.settings import Settings
@@ -195,7 +195,7 @@ class RunEnd:
                 finished_at=now,
                 wake_at=None,
                 ring=None,
-                unheard=(*before.unheard, *(one.record.event.id for one in work.taken))[-MOST_TAKEN:],
+                unheard=with_events(before.unheard, work.taken),
             ),
             entry=lambda before: before.with_(state=EntryState.DEAD, until=None, ttl=None),
             taken=EntryState.CONSUMED,

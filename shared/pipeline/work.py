@@ -67,7 +67,7 @@ class Work:
             nonlocal new_run, new_entry, ended
             new_run, ended = run(self.run.record), list(self.taken) if taken else []
             if ended:
-                new_run = new_run.with_(taken=(*new_run.taken, *(one.record.event.id for one in ended))[-MOST_TAKEN:])
+                new_run = new_run.with_(taken=with_events(new_run.taken, ended))
             transaction.save(self.run, new_run)
             numbers = [one.record.n for one in ended]
             for one in ended:
@@ -130,8 +130,16 @@ def with_open_run(record: ConversationRecord, run: OpenRun | None, *, event: str
     return record if runs == record.runs else record.with_(runs=runs)
 
 
+def with_events(before: Sequence[str], taken: Sequence[Stored[Entry]]) -> tuple[str, ...]:
+    """The events that a run remembers, with those of what it has taken in since."""
+    return (*before, *(one.record.event.id for one in taken))[-MOST_TAKEN:]
+
+
 def accepted(run: Run, pointer: Pointer | None, *, revision: str, user: str, retold: bool) -> Run:
-    """The run with a new accepted checkpoint; the thread of the old one is not needed any more."""
+    """The run with a new accepted checkpoint; the thread of the old one is not needed any more.
+
+    `retold`: the agent, and so the checkpoint, knows of what the run's last try had taken in.
+    """
     if pointer is None:
         return run
     old = (run.checkpoint.thread,) if run.checkpoint else ()

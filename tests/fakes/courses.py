@@ -50,6 +50,25 @@ def approval(*, interrupt: str = "i1", index: int = 0, tool: str = "forget", **a
     )
 
 
+async def pause(segment: Segment, _: Control) -> Outcome:
+    """Its time is over at once."""
+    return paused(segment)
+
+
+async def ask(segment: Segment, _: Control) -> Outcome:
+    """It asks for an approval at once."""
+    return asks(segment, approval())
+
+
+def say(text: str) -> Course:
+    """It is finished at once."""
+
+    async def course(segment: Segment, _: Control) -> Outcome:
+        return said(text)
+
+    return course
+
+
 def in_turn(*courses: Course) -> Course:
     """One course for each segment, the last one again and again."""
     left = list(courses)

@@ -48,7 +48,10 @@ async def test_a_write_is_committed_when_it_returns(tmp_path: Path) -> None:
     await file.close()
 
 
-async def test_what_is_asked_for_a_turn_of_the_loop_later_shares_the_transaction(tmp_path: Path) -> None:
+async def test_what_is_asked_for_a_turn_of_the_loop_later_shares_the_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.sqlite.GATHER_SECONDS", 60.0)  # however slow the machine
     file = opened(tmp_path)
     begun: list[str] = []
     file._writer.set_trace_callback(lambda sql: begun.append(sql) if sql.startswith("BEGIN") else None)

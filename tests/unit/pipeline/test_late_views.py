@@ -6,14 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.agent.turn import Control, Outcome, Segment
 from shared.conversation.partition import run_id
 from shared.messages import Bell
 from shared.pipeline.run import Reference
 from shared.pipeline.segments import Do
 from shared.steps import Step
 from shared.topology import DEAD_LETTERS, OUTBOUND, TURNS
-from tests.fakes import courses
+from tests.fakes.courses import pause
 from tests.fakes.world import World
 
 LAG = 0.5
@@ -56,10 +55,6 @@ async def test_what_follows_from_a_second_look_may_be_looked_at_twice_itself(wor
     rung = await next_bell(world, OUTBOUND)
     assert rung
     assert not rung.again
-
-
-async def pause(segment: Segment, _: Control) -> Outcome:
-    return courses.paused(segment)
 
 
 @pytest.mark.parametrize(("lag", "then"), [(0.01, Do.AGAIN), (0.0, Do.END)])

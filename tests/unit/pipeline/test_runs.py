@@ -1,8 +1,7 @@
-"""Runs that go on after their turn: handed over, asking, steered, stopped, and never begun again."""
+"""Runs that go on after their turn: handed over, asking, dropped for another revision, and never begun again."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from shared.pipeline.segments import Do
 from shared.ports import Effect
 from shared.steps import Step
 from tests.fakes import courses
+from tests.fakes.courses import ask, pause, say
 from tests.fakes.dead_letters import replay
 from tests.fakes.world import World
 
@@ -26,21 +26,6 @@ async def run_of(world: World, event: str) -> Run:
     found = await world.partition().run(event)
     assert found
     return found.record
-
-
-async def pause(segment: Segment, _: Control) -> Outcome:
-    return courses.paused(segment)
-
-
-async def ask(segment: Segment, _: Control) -> Outcome:
-    return courses.asks(segment, courses.approval())
-
-
-def say(text: str) -> courses.Course:
-    async def course(segment: Segment, _: Control) -> Outcome:
-        return courses.said(text)
-
-    return course
 
 
 async def tell_answers(segment: Segment, _: Control) -> Outcome:
@@ -295,176 +280,6 @@ async def test_a_question_that_nobody_answers_expires_with_the_stated_default(wo
     assert world.messages[-1] == "reject"
     [question] = await world.partition().questions(entry=1)
     assert question.record.state is QuestionState.EXPIRED
-
-
-# --- steering -------------------------------------------------------------------------------------------------
-
-
-async def test_what_comes_in_while_a_run_works_is_seen_before_its_next_step(world: World) -> None:
-    seen: list[str] = []
-
-    async def work(segment: Segment, control: Control) -> Outcome:
-        assert not await control.arrivals()
-        await world.arrive("no, the other one", n=2)
-        world.clock.pass_(seconds=1)
-        await control.before_step()
-        assert control.waiting()
-        seen.extend(one.text for one in await control.arrivals())
-        assert not control.waiting()
-        return courses.said("the other one, then")
-
-    world.assistant.course = work
-    await world.arrive("take this one")
-    await world.settle()
-    assert seen == ["no, the other one"]
-    assert world.messages == ["the other one, then"]
-    record = await world.record()
-    assert (record.waiting, record.settled, record.entries) == (0, 2, 2)
-
-
-@pytest.mark.parametrize(("mode", "turns"), [("followup", 2), ("collect", 1), ("steer", 2)])
-async def test_what_waits_when_a_turn_begins_depends_on_the_mode(world: World, mode: str, turns: int) -> None:
-    async def work(segment: Segment, control: Control) -> Outcome:
-        await control.before_step()
-        arrived = await control.arrivals()
-        return courses.said(" + ".join([segment.question.text, *(one.text for one in arrived)]))
-
-    await world.arrive(f"/queue {mode}", n="mode")
-    await world.settle()
-    world.channel.sent.clear()
-    world.assistant.course = work
-    await world.arrive("one", n=2)
-    await world.arrive("two", n=3)
-    await world.settle()
-    assert len(world.messages) == turns
-    assert " + ".join(world.messages) == "one + two"
-
-
-async def test_in_the_mode_interrupt_a_message_stops_the_run_and_gets_its_own_turn(world: World) -> None:
-    await world.arrive("/queue interrupt", n="mode")
-    await world.settle()
-    world.channel.sent.clear()
-
-    async def work(segment: Segment, control: Control) -> Outcome:
-        if segment.question.text == "first":
-            await world.arrive("second", n=3)
-            world.clock.pass_(seconds=1)
-            await control.before_step()
-        return courses.said(segment.question.text)
-
-    world.assistant.course = work
-    await world.arrive("first", n=2)
-    await world.settle()
-    assert world.messages[0].startswith("Stopped: “first”")
-    assert world.messages[1] == "second"
-
-
-# --- /stop ----------------------------------------------------------------------------------------------------
-
-
-async def test_stop_ends_the_run_in_hand_and_everything_that_waits_behind_it(world: World) -> None:
-    async def work(segment: Segment, control: Control) -> Outcome:
-        await control.progress("3 of 10")
-        await world.arrive("and then this", n=2)
-        await world.arrive("/stop", n=3)
-        world.clock.pass_(seconds=1)
-        await control.before_step()
-        raise AssertionError("a step started after the stop")
-
-    world.assistant.course = work
-    made = await world.arrive("count to 10")
-    await world.settle()
-    assert world.messages == [
-        (
-            "Stopped: “count to 10”. Done so far: 1 step, the last of them “3 of 10”.\n\n"
-            "I also dropped one message that waited."
-        )
-    ]
-    assert (await world.entry(made)).state is EntryState.STOPPED
-    assert (await run_of(world, made.id)).state is RunState.STOPPED
-    record = await world.record()
-    assert (record.waiting, record.settled, record.lease.until, record.wake_at) == (0, 3, None, None)
-    world.assistant.course = None
-    await world.arrive("hello", n=4)
-    await world.settle()
-    assert world.messages[-1] == "You said: hello"
-
-
-async def test_stop_cuts_a_step_that_takes_its_time(world: World) -> None:
-    async def work(segment: Segment, control: Control) -> Outcome:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    world.assistant.course = work
-    await world.arrive("wait for ever")
-    [bell] = await world.app.broker.receive(queue="turns", limit=1)
-    working = asyncio.create_task(world.handle("turns", bell.body))
-    await world.assistant.entered.wait()
-    await world.arrive("/stop", n=2)
-    await asyncio.wait_for(working, 5)
-    await world.settle()
-    assert world.messages == ["Stopped: “wait for ever”."]
-
-
-async def test_stop_closes_the_question_of_a_run_that_waits(world: World) -> None:
-    world.assistant.course = ask
-    made = await world.arrive("forget everything")
-    await world.settle()
-    await world.arrive("/stop", n=2)
-    await world.settle()
-    assert world.messages[-1].startswith("Stopped: “forget everything”")
-    [question] = await world.partition().questions(entry=1)
-    assert question.record.state is QuestionState.CLOSED
-    assert (await run_of(world, made.id)).state is RunState.STOPPED
-    assert (await world.record()).runs == ()
-    await world.pass_(seconds=timedelta(days=2).total_seconds())
-    assert world.orchestrations.references == {}
-
-
-async def test_stop_tells_of_an_effect_that_may_have_happened(world: World) -> None:
-    async def work(segment: Segment, control: Control) -> Outcome:
-        await control.progress("Posting to example.org")
-
-        async def never_heard_of_again() -> None:
-            await control.ledger.finish(key="k", state=EffectState.UNCERTAIN, result={}, why="cut")
-            await world.arrive("/stop", n=2)
-            world.clock.pass_(seconds=1)
-            await control.before_step()
-
-        await courses.write(segment, control, key="k", does=never_heard_of_again)
-        raise AssertionError
-
-    world.assistant.course = work
-    await world.arrive("post something")
-    await world.settle()
-    assert "Posting to example.org: I do not know whether this happened." in world.messages[0]
-
-
-async def test_a_stop_that_comes_before_the_reply_is_written_wins(world: World) -> None:
-    async def work(segment: Segment, control: Control) -> Outcome:
-        await world.arrive("/stop", n=2)
-        return courses.said("too late")
-
-    world.assistant.course = work
-    await world.arrive("something")
-    await world.settle()
-    assert world.messages == ["Stopped: “something”."]
-
-
-async def test_there_may_be_nothing_to_stop(world: World) -> None:
-    await world.arrive("/stop")
-    await world.settle()
-    assert world.messages == [words.NOTHING_TO_STOP]
-
-
-async def test_new_stops_what_is_being_done(world: World) -> None:
-    world.assistant.course = ask
-    await world.arrive("forget everything")
-    await world.settle()
-    await world.arrive("/new", n=2)
-    await world.settle()
-    assert (await world.record()).runs == ()
-    assert words.NEW_CONVERSATION in world.messages
 
 
 # --- another revision -----------------------------------------------------------------------------------------

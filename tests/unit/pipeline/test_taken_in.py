@@ -89,13 +89,9 @@ async def test_a_checkpoint_from_before_it_was_told_does_not_count(world: World)
     async def nothing() -> None:
         pass
 
-    world.assistant.course = courses.in_turn(pause, breaks, does_what_was_planned)
+    world.assistant.course = courses.in_turn(courses.pause, breaks, does_what_was_planned)
     await world.arrive("please", n=1)
     await world.settle()
     await replay(world)
     await world.settle()
     assert told == ["and this"]
-
-
-async def pause(segment: Segment, control: Control) -> Outcome:
-    return courses.paused(segment)

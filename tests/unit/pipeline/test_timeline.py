@@ -13,17 +13,10 @@ from shared.messages import EventKind, InboundEvent, ModelUnavailable, NotTaken,
 from shared.pipeline.timeline_views import Happened, Item, Lane, Timeline, Tone
 from shared.ports import WebhookRequest
 from tests.fakes import courses
+from tests.fakes.courses import ask, pause
 from tests.fakes.world import World
 
 SECRET = "what nobody else may read"
-
-
-async def pause(segment: Segment, _: Control) -> Outcome:
-    return courses.paused(segment)
-
-
-async def ask(segment: Segment, _: Control) -> Outcome:
-    return courses.asks(segment, courses.approval())
 
 
 async def tell(segment: Segment, _: Control) -> Outcome:
