@@ -174,10 +174,10 @@ def the_head_is_put(patch: pytest.MonkeyPatch) -> None:
     def put(self: Transaction, stored: Stored[Any], record: Any) -> None:
         self.operations.insert(0, Put(stored.id, record.model_dump(mode="json", exclude_none=True)))
 
-    async def attempt(self: Hold[Any], step: Any, change: Any) -> Any:
+    async def attempt(self: Hold[Any], *given: Any) -> Any:
         with pytest.MonkeyPatch.context() as inside:
             inside.setattr(Transaction, "save_first", put)
-            return await attempt_as_it_is(self, step, change)
+            return await attempt_as_it_is(self, *given)
 
     attempt_as_it_is = Hold._attempt
     patch.setattr(Hold, "_attempt", attempt)
