@@ -79,9 +79,11 @@ def _row(figure: Figure, y: float) -> str:
 
 def _margin(figure: Figure, ratio: float) -> float:
     assert figure.target
-    return ratio / figure.target.value if figure.target.at_least else figure.target.value / ratio
+    if figure.target.at_least:
+        return ratio / figure.target.value
+    return figure.target.value / ratio if ratio else math.inf
 
 
 def _x(margin: float) -> float:
-    place = min(max(math.log2(margin), -1.0), float(DOUBLINGS))
+    place = min(math.log2(max(margin, 0.5)), float(DOUBLINGS))
     return LEFT + (place + 1) / (DOUBLINGS + 1) * (WIDTH - LEFT - RIGHT)
