@@ -26,14 +26,21 @@ from tests.fakes.ports import free_port
 from tests.fakes.telegram import FakeTelegram
 
 LEASE_SECONDS = 1.5
-SLOW = beside.chosen() is not beside.Kind.SQLITE
-"""Behind Cosmos DB's library each step costs some four times the processor, and a dozen processes share a few cores."""
-QUESTION_SECONDS = 12 if SLOW else 5
-"""How long a question waits for its answer."""
-PATIENCE = 4 if SLOW else 1
-"""How much longer a test waits for an end."""
 SPLIT = (*ROLES, "turns", "deliveries", DURABLE)
 """A process for each scale group, and a second one for turns, deliveries and orchestrations."""
+
+
+def patience() -> int:
+    """How much longer than on SQLite a test waits for an end.
+
+    Behind Cosmos DB's library each step costs some four times the processor, and a dozen processes share a few cores.
+    """
+    return 1 if beside.chosen() is beside.Kind.SQLITE else 4
+
+
+def question_seconds() -> int:
+    """How long a question waits for its answer."""
+    return 5 if beside.chosen() is beside.Kind.SQLITE else 12
 
 
 class Stage:
@@ -94,7 +101,7 @@ class Stage:
             "PRAXOS_HISTORY_MESSAGES": "2",
             "PRAXOS_TURN_SECONDS": "1.5",
             "PRAXOS_SEGMENT_SECONDS": "0.5",
-            "PRAXOS_QUESTION_HOURS": str(QUESTION_SECONDS / 3600),
+            "PRAXOS_QUESTION_HOURS": str(question_seconds() / 3600),
             "PRAXOS_APPROVER": f"telegram:{APPROVER}",
             "PRAXOS_WEBHOOKS": self.webhooks.setting,
             "PRAXOS_REMINDERS_EVERY": "* * * * * *",
@@ -172,7 +179,7 @@ class Stage:
             return not left
 
         try:
-            await until(quiet, seconds=seconds * PATIENCE, what="quiet")
+            await until(quiet, seconds=seconds * patience(), what="quiet")
         except NotInTime as late:
             raise NotInTime(f"{late}: {left}") from None
         finally:
