@@ -10,12 +10,13 @@ import pytest_asyncio
 
 from tests.crash.nursery import Nursery
 from tests.crash.report import Report, gathered, lines
-from tests.crash.stage import Stage, patience
+from tests.crash.stage import Stage
+from tests.crash.waiting import patience
 from tests.fakes.telegram import FakeTelegram
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test whose ends are waited for longer may take longer itself."""
+    """A test that waits longer may take longer itself."""
     if patience() > 1:
         for item in items:
             item.add_marker(pytest.mark.timeout(patience() * float(config.getini("timeout"))))

@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from tests.crash.waiting import patience
 from tests.fakes.cosmos import beside
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ class Host:
 
     async def end(self, *, seconds: float = 15) -> int:
         """Wait for its end; return its exit code, or minus the number of the signal that ended it."""
-        return await asyncio.wait_for(asyncio.shield(self.ended), seconds)
+        return await asyncio.wait_for(asyncio.shield(self.ended), seconds * patience())
 
     async def ready(self, *, seconds: float = 20) -> None:
         """Wait for the line that says so. Raises AssertionError with its log when it ends before."""

@@ -30,14 +30,6 @@ SPLIT = (*ROLES, "turns", "deliveries", DURABLE)
 """A process for each scale group, and a second one for turns, deliveries and orchestrations."""
 
 
-def patience() -> int:
-    """How much longer than on SQLite a test waits for an end.
-
-    Behind Cosmos DB's library each step costs some four times the processor, and a dozen processes share a few cores.
-    """
-    return 1 if beside.chosen() is beside.Kind.SQLITE else 4
-
-
 def question_seconds() -> int:
     """How long a question waits for its answer."""
     return 5 if beside.chosen() is beside.Kind.SQLITE else 12
@@ -179,7 +171,7 @@ class Stage:
             return not left
 
         try:
-            await until(quiet, seconds=seconds * patience(), what="quiet")
+            await until(quiet, seconds=seconds, what="quiet")
         except NotInTime as late:
             raise NotInTime(f"{late}: {left}") from None
         finally:
