@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -152,7 +152,7 @@ class CosmosStore:
                     self._views.refused(partition, operations[refused.index])
                 raise refused from error
         return [
-            "" if isinstance(one, Delete) else str(answer["eTag"]) for one, answer in zip(operations, done, strict=True)
+            "" if isinstance(one, Delete) else _etag(answer) for one, answer in zip(operations, done, strict=True)
         ]
 
 
@@ -175,6 +175,11 @@ def _refused(error: CosmosBatchOperationError, step: Step, operations: Sequence[
     if status in BUSY:
         return _Busy(float((error.headers or {}).get("x-ms-retry-after-ms", 0)) / 1000)
     return translated(error, f"{step} of {name!r}")
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    """Of an item that a transaction wrote. Cosmium tells it with the item only."""
+    return str(answer.get("eTag") or answer["resourceBody"]["_etag"])
 
 
 def _check_size(step: Step, operations: Sequence[Operation]) -> None:

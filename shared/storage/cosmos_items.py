@@ -87,8 +87,9 @@ def due(*, now: datetime, rings: Sequence[str], skip: int, limit: int) -> Query:
 
 def open_dead_letters(*, tenant: str, skip: int, limit: int) -> Query:
     """Across a tenant's partitions: open dead letters, the newest first."""
-    where = [f"c.{TENANT} = @tenant", "c.kind = 'dead_letter'", "c.state = 'open'"]
-    return _ordered(where, "c.n DESC", skip, limit), [_named("@tenant", tenant)]
+    where = [f"c.{TENANT} = @tenant", "c.kind = @kind", "c.state = @state"]
+    parameters = [_named("@tenant", tenant), _named("@kind", "dead_letter"), _named("@state", "open")]
+    return _ordered(where, "c.n DESC", skip, limit), parameters
 
 
 def instant(moment: datetime) -> str:
