@@ -15,10 +15,11 @@ UV := $(shell sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)
 COMPILE := $(BIN) -m uv pip compile --quiet --universal --no-emit-index-url --annotation-style line \
 	--python-version 3.11 --custom-compile-command "make requirements" $(UPGRADE)
 ARTEMIS := build/artemis/.fetched
+COSMIUM := build/cosmium/server
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash artemis lint bench generate requirements python clean
+.PHONY: help run test crash artemis cosmium lint bench generate requirements python clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -33,6 +34,8 @@ crash: $(TEST) ## Kill, freeze and starve the host at every durable step (ARGS="
 	@exec $(BIN) -m pytest tests/crash -n 3 $(ARGS)
 
 artemis: $(ARTEMIS) ## Fetch the AMQP server that the Service Bus tests send to (needs Maven; to run it, a JDK)
+
+cosmium: $(COSMIUM) ## Build the Cosmos DB server that others wrote, which the tests of the store talk to (needs Go)
 
 lint: $(TEST) ## Check style, types, the direction of imports and the generated files
 	$(BIN) -m ruff check .
@@ -85,6 +88,10 @@ $(TEST): requirements.txt requirements-dev.txt | python
 $(ARTEMIS): tests/fakes/artemis/pom.xml
 	@rm -rf $(@D)
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
+
+$(COSMIUM): tests/fakes/cosmos/cosmium/go.mod tests/fakes/cosmos/cosmium/go.sum
+	go build -C $(<D) -mod=readonly -o $(CURDIR)/$@ github.com/pikami/cosmium/cmd/server
 	@touch $@
 
 $(PEER): requirements-bench.txt | python

@@ -151,9 +151,7 @@ class CosmosStore:
                 if isinstance(refused, Conflict):
                     self._views.refused(partition, operations[refused.index])
                 raise refused from error
-        return [
-            "" if isinstance(one, Delete) else _etag(answer) for one, answer in zip(operations, done, strict=True)
-        ]
+        return ["" if isinstance(one, Delete) else _etag(answer) for one, answer in zip(operations, done, strict=True)]
 
 
 class _Busy(Exception):

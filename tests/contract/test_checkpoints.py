@@ -24,7 +24,7 @@ from shared.storage import whole_file
 from shared.storage.checkpoints import SqliteCheckpoints
 from tests.fakes import cosmos
 from tests.fakes.checkpoints import MemoryCheckpoints
-from tests.fakes.cosmos import of_others
+from tests.fakes.cosmos import cosmium, vercel
 
 
 @asynccontextmanager
@@ -45,9 +45,16 @@ async def cosmos_front(path: Path) -> AsyncIterator[Checkpoints]:
 
 
 @asynccontextmanager
-async def cosmos_of_others(path: Path) -> AsyncIterator[Checkpoints]:
+async def cosmos_cosmium(path: Path) -> AsyncIterator[Checkpoints]:
     """The library's saver and the real SDK against a server that others wrote."""
-    async with of_others.running() as url:
+    async with cosmium.running() as url:
+        yield cosmos.checkpoints(url)
+
+
+@asynccontextmanager
+async def cosmos_vercel(path: Path) -> AsyncIterator[Checkpoints]:
+    """The same against another one."""
+    async with vercel.running() as url:
         yield cosmos.checkpoints(url)
 
 
@@ -64,7 +71,7 @@ MESSAGES = [
 ]
 
 
-@pytest.fixture(params=[memory, sqlite, cosmos_front, cosmos_of_others, cosmos_service])
+@pytest.fixture(params=[memory, sqlite, cosmos_front, cosmos_cosmium, cosmos_vercel, cosmos_service])
 async def checkpoints(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Checkpoints]:
     implementation: Callable[[Path], AbstractAsyncContextManager[Checkpoints]] = request.param
     async with implementation(tmp_path) as made:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from shared.steps import Step
 from shared.storage.sqlite import SCHEMA, VERSION, SqliteStore
 from tests.fakes import cosmos
 from tests.fakes.clock import START
-from tests.fakes.cosmos import of_others
+from tests.fakes.cosmos import cosmium, vercel
 from tests.fakes.cosmos.shared_account import Apart, StoreApart
 from tests.fakes.memory_store import MemoryStore, Shelves
 
@@ -53,9 +53,16 @@ async def cosmos_front(path: Path) -> AsyncIterator[Open]:
 
 
 @asynccontextmanager
-async def cosmos_of_others(path: Path) -> AsyncIterator[Open]:
+async def cosmos_cosmium(path: Path) -> AsyncIterator[Open]:
     """The real SDK against a server that others wrote, which lacks a part."""
-    async with of_others.running() as url:
+    async with cosmium.running() as url:
+        yield lambda: cosmos.store(url)
+
+
+@asynccontextmanager
+async def cosmos_vercel(path: Path) -> AsyncIterator[Open]:
+    """The same against another one, which lacks another part."""
+    async with vercel.running() as url:
         yield lambda: cosmos.store(url)
 
 
@@ -66,11 +73,14 @@ async def cosmos_service(path: Path) -> AsyncIterator[Open]:
     yield lambda: StoreApart(cosmos.store(service.url, key=service.key), apart)
 
 
-@pytest.fixture(params=[sqlite, memory, cosmos_front, cosmos_of_others, cosmos_service])
+LACKS: Mapping[object, Mapping[str, str]] = {cosmos_cosmium: cosmium.LACKS, cosmos_vercel: vercel.LACKS}
+
+
+@pytest.fixture(params=[sqlite, memory, cosmos_front, cosmos_cosmium, cosmos_vercel, cosmos_service])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens the store; a second call is a second client of the same data."""
     implementation: Callable[[Path], AbstractAsyncContextManager[Open]] = request.param
-    if implementation is cosmos_of_others and (lack := of_others.LACKS.get(request.node.originalname)):
+    if lack := LACKS.get(request.param, {}).get(request.node.originalname):
         request.applymarker(pytest.mark.xfail(reason=f"that server {lack}", strict=True))
     async with implementation(tmp_path) as open_one:
         yield open_one

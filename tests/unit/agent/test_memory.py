@@ -12,9 +12,10 @@ from shared.settings import Sync
 from shared.storage.memory_store import SqliteMemoryStore
 from tests.fakes import cosmos
 from tests.fakes.clock import ManualClock
+from tests.fakes.cosmos import cosmium
 
 
-@pytest.fixture(params=["memory", "sqlite", "cosmos"])
+@pytest.fixture(params=["memory", "sqlite", "cosmos", "cosmium"])
 async def opened(request, tmp_path):
     if request.param == "memory":
         store = InMemoryStore()
@@ -26,6 +27,11 @@ async def opened(request, tmp_path):
     elif request.param == "cosmos":
         async with cosmos.running(tmp_path) as front:
             made = cosmos.memory(front.url)
+            yield made.open
+            await made.close()
+    elif request.param == "cosmium":
+        async with cosmium.running() as url:
+            made = cosmos.memory(url)
             yield made.open
             await made.close()
     else:

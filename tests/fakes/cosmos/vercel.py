@@ -1,4 +1,4 @@
-"""A Cosmos DB server that others wrote (`@vercel/cosmosdb-server`, from npm), made ready by the real SDK.
+"""`@vercel/cosmosdb-server`, a Cosmos DB server that others wrote in JavaScript, from npm.
 
 It is a proof of the wire, not of the semantics: what it lacks stands in LACKS.
 """
@@ -11,11 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 
-from azure.cosmos.aio import CosmosClient
-
 from tests.fakes import npm
 from tests.fakes.cosmos import own_database
-from tests.fakes.cosmos.front import DATABASE, KEY
 from tests.fakes.faulty_proxy import FaultyProxy
 
 VERSION = "1.0.1"
@@ -51,14 +48,8 @@ async def running() -> AsyncIterator[str]:
         assert port, said
         # It says of itself that it speaks TLS: the proxy between says where it is.
         async with FaultyProxy(f"http://127.0.0.1:{port[1]}").running() as proxy:
-            await _make_ready(proxy.url)
+            await own_database.make_named(proxy.url)
             yield proxy.url
     finally:
         process.terminate()
         await process.wait()
-
-
-async def _make_ready(url: str) -> None:
-    """What a deployment does, and never the app."""
-    async with CosmosClient(url, KEY) as client:
-        await own_database.add_containers(await client.create_database_if_not_exists(DATABASE))
