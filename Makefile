@@ -92,7 +92,6 @@ $(ARTEMIS): tests/fakes/artemis/pom.xml
 
 $(COSMIUM): tests/fakes/cosmos/cosmium/go.mod tests/fakes/cosmos/cosmium/go.sum
 	go build -C $(<D) -mod=readonly -o $(CURDIR)/$@ github.com/pikami/cosmium/cmd/server
-	@touch $@
 
 $(PEER): requirements-bench.txt | python
 	$(call venv,$(VENV)-bench)

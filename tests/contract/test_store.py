@@ -80,7 +80,7 @@ LACKS: Mapping[object, Mapping[str, str]] = {cosmos_cosmium: cosmium.LACKS, cosm
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens the store; a second call is a second client of the same data."""
     implementation: Callable[[Path], AbstractAsyncContextManager[Open]] = request.param
-    if lack := LACKS.get(request.param, {}).get(request.node.originalname):
+    if lack := LACKS.get(implementation, {}).get(request.node.originalname):
         request.applymarker(pytest.mark.xfail(reason=f"that server {lack}", strict=True))
     async with implementation(tmp_path) as open_one:
         yield open_one

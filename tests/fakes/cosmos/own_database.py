@@ -39,12 +39,6 @@ async def make(url: str, *, key: str) -> Database:
     return made
 
 
-async def make_named(url: str) -> None:
-    """Make the one that the settings name, on a server that is a test's own."""
-    async with CosmosClient(url, KEY) as client:
-        await add_containers(await client.create_database_if_not_exists(DATABASE))
-
-
 async def add_containers(database: DatabaseProxy) -> None:
     """Make the three containers, where they are not there."""
     for name, (_, paths) in CONTAINERS.items():

@@ -5,18 +5,16 @@ It is a proof of the wire, not of the semantics: what it lacks stands in LACKS.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 
 from tests.fakes import npm
-from tests.fakes.cosmos import own_database
-from tests.fakes.faulty_proxy import FaultyProxy
+from tests.fakes.cosmos import of_others
 
 VERSION = "1.0.1"
-STARTED = 60.0
 LACKS: Mapping[str, str] = MappingProxyType(
     {
         "test_partitions_are_apart": "takes no notice of a second level of the partition key",
@@ -33,23 +31,15 @@ LACKS: Mapping[str, str] = MappingProxyType(
 """Tests of the Store's contract that it cannot pass, and why. Everything else has to pass on it."""
 
 
-@asynccontextmanager
-async def running() -> AsyncIterator[str]:
-    """Run it with a database and its containers; give its address. Skips where it cannot be had."""
+def running() -> AbstractAsyncContextManager[str]:
+    """Run it; give its address. Skips where it cannot be had."""
     script = npm.script("@vercel/cosmosdb-server", VERSION, "lib/cli.js")
-    process = await asyncio.create_subprocess_exec(
-        *("node", str(script), "--no-ssl", "--host", "127.0.0.1", "-p", "0"), stdout=asyncio.subprocess.PIPE
-    )
+    return of_others.running("node", str(script), "--no-ssl", "--host", "127.0.0.1", "-p", "0", listens=_listens)
+
+
+async def _listens(process: Process) -> int:
     assert process.stdout
-    try:
-        async with asyncio.timeout(STARTED):
-            said = (await process.stdout.readline()).decode()
-        port = re.search(r":(\d+)\s*$", said)
-        assert port, said
-        # It says of itself that it speaks TLS: the proxy between says where it is.
-        async with FaultyProxy(f"http://127.0.0.1:{port[1]}").running() as proxy:
-            await own_database.make_named(proxy.url)
-            yield proxy.url
-    finally:
-        process.terminate()
-        await process.wait()
+    said = (await process.stdout.readline()).decode()
+    port = re.search(r":(\d+)\s*$", said)
+    assert port, said
+    return int(port[1])

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+from contextlib import asynccontextmanager
 
 import pytest
 from langgraph.store.memory import InMemoryStore
@@ -15,6 +16,13 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.cosmos import cosmium
 
 
+@asynccontextmanager
+async def in_cosmos(url):
+    made = cosmos.memory(url)
+    yield made.open
+    await made.close()
+
+
 @pytest.fixture(params=["memory", "sqlite", "cosmos", "cosmium"])
 async def opened(request, tmp_path):
     if request.param == "memory":
@@ -25,15 +33,11 @@ async def opened(request, tmp_path):
 
         yield give
     elif request.param == "cosmos":
-        async with cosmos.running(tmp_path) as front:
-            made = cosmos.memory(front.url)
-            yield made.open
-            await made.close()
+        async with cosmos.running(tmp_path) as front, in_cosmos(front.url) as give:
+            yield give
     elif request.param == "cosmium":
-        async with cosmium.running() as url:
-            made = cosmos.memory(url)
-            yield made.open
-            await made.close()
+        async with cosmium.running() as url, in_cosmos(url) as give:
+            yield give
     else:
         file = SqliteMemoryStore(path=tmp_path / "new" / "memory.db", sync=Sync.NORMAL)
         yield file.open
